@@ -1,0 +1,1 @@
+"""The product itself: catalogue, keys, metering, engines and wire formats. Nothing here ever sees an HTTP request."""

@@ -1,0 +1,1 @@
+"""What answers a prompt: a real Ollama, or the sandbox behind test keys."""

@@ -1,0 +1,79 @@
+"""The one interface behind which every engine answers, and the abandonment of a request whose client left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ..wire.ollama import EmbedReply, Reply
+
+
+class ClientGone(Exception):
+    """The client hung up; nobody is left to read an answer."""
+
+
+class Call:
+    """One request as its engine sees it.
+
+    `silence_s` is how long an engine may wait for its model before it yields an empty batch, so that the caller can
+    tell its client that work goes on. `abandon` may be called from another greenlet while the engine waits.
+    """
+
+    __slots__ = ("_hang_up", "is_gone", "request_id", "silence_s")
+
+    def __init__(self, request_id: str, silence_s: float) -> None:
+        self.request_id = request_id
+        self.silence_s = silence_s
+        self.is_gone = False
+        self._hang_up: Callable[[], None] | None = None
+
+    def abandon(self) -> None:
+        self.is_gone = True
+        if self._hang_up is not None:
+            self._hang_up()
+
+    def on_abandon(self, hang_up: Callable[[], None] | None) -> None:
+        """Let the engine say how to wake it; called at once when the client has left already."""
+        self._hang_up = hang_up
+        if self.is_gone and hang_up is not None:
+            hang_up()
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A model an engine has: its own name for it, and what it says it can do."""
+
+    name: str
+    capabilities: tuple[str, ...] = ()
+    size_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model in memory, with the context in force."""
+
+    name: str
+    context_tokens: int
+
+
+class Engine(Protocol):
+    """Answers bodies of Ollama's native API.
+
+    `chat` and `generate` yield batches of replies: what arrived together stays together, an empty batch means the
+    model has been silent for `call.silence_s`. The last batch ends with a reply whose `done` is true; an engine that
+    cannot deliver it raises `UpstreamError` (or another `ApiError`), or `ClientGone` when the call was abandoned.
+    Closing the iterator frees the engine at once.
+    """
+
+    def chat(self, body: dict[str, Any], call: Call) -> Iterator[list[Reply]]: ...
+
+    def generate(self, body: dict[str, Any], call: Call) -> Iterator[list[Reply]]: ...
+
+    def embed(self, body: dict[str, Any], call: Call) -> EmbedReply: ...
+
+    def version(self) -> str: ...
+
+    def installed(self) -> list[Installed]: ...
+
+    def loaded(self) -> list[Loaded]: ...
