@@ -1,0 +1,110 @@
+"""Every setting of a server, once: its name, default, unit and what it does.
+
+Defaults, environment names (`LLMRACK_` + the name in capitals), `.env.example` and the operator's documentation all
+come from these rows. This module imports nothing that gevent patches, because gunicorn.conf.py reads it first.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PREFIX = "LLMRACK_"
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class BadSetting(ValueError):
+    """A setting the server cannot start with; the message names it and says what it takes."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One row. The default's type is the setting's type: bool, int, float or str. `unit` is for people."""
+
+    name: str
+    default: bool | int | float | str
+    unit: str
+    help: str
+
+    @property
+    def env(self) -> str:
+        return PREFIX + self.name.upper()
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("host", "127.0.0.1", "address", "Address the server listens on."),
+    Setting("port", 8000, "port", "Port the server listens on."),
+    Setting("public_url", "", "URL", "Where users reach this server; empty means http://host:port."),
+    Setting("environment", "development", "development or production", "Production prints no keys at start."),
+    Setting("secret_key", "", "text", "Signs cookies. Empty: made once and kept in the instance folder."),
+    Setting("instance_dir", str(ROOT / "instance"), "folder", "Local database, secrets and overrides."),
+    Setting("database_url", "", "SQLAlchemy URL", "Empty: SQLite in the instance folder, for exactly one worker."),
+    Setting("redis_url", "", "URL", "Shared request counters; needed as soon as there is more than one worker."),
+    Setting("workers", 1, "processes", "Worker processes. More than one needs PostgreSQL and Redis."),
+    Setting("worker_connections", 4000, "connections", "Connections one worker holds at the same time."),
+    Setting("graceful_timeout_s", 30, "seconds", "How long open streams may go on after a stop or reload."),
+    Setting("ollama_url", "http://127.0.0.1:11434", "URL", "The Ollama that answers live keys."),
+    Setting("ollama_connect_timeout_s", 5.0, "seconds", "How long connecting to Ollama may take."),
+    Setting(
+        "ollama_silence_timeout_s", 600.0, "seconds", "How long Ollama may be silent: loading plus reading the prompt."
+    ),
+    Setting("ping_interval_s", 15.0, "seconds", "Silence after which a stream sends a comment to keep it open."),
+    Setting("max_body_bytes", 10_485_760, "bytes", "Largest request body."),
+    Setting("body_timeout_s", 30.0, "seconds", "How long a request body may take to arrive."),
+    Setting("write_timeout_s", 60.0, "seconds", "How long a client may take to read what was written to it."),
+    Setting("test_mode_pieces_per_s", 40.0, "pieces per second", "Pace of test-mode streams; 0 sends at once."),
+    Setting("log_level", "info", "debug, info, warning or error", "What the log holds."),
+)
+
+Values = Mapping[str, Any]
+
+
+class Settings:
+    """The values in force, as attributes named like the rows."""
+
+    def __init__(self, values: Values) -> None:
+        unknown = sorted(set(values) - {row.name for row in SETTINGS})
+        if unknown:
+            raise BadSetting(f"Unknown setting {', '.join(unknown)}. The known ones are listed in .env.example.")
+        self._values = {row.name: values.get(row.name, row.default) for row in SETTINGS}
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.__dict__["_values"][name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+def load(environ: Mapping[str, str] | None = None, overrides: Values | None = None) -> Settings:
+    """The settings from `overrides`, then the environment, then the defaults.
+
+    Raises `BadSetting` for a value of the wrong type and for an `LLMRACK_` variable that no row declares.
+    """
+    environ = os.environ if environ is None else environ
+    rows = {row.env: row for row in SETTINGS}
+    values: dict[str, Any] = {}
+    for name, text in environ.items():
+        if name in rows:
+            values[rows[name].name] = _parse(rows[name], text)
+        elif name.startswith(PREFIX) and name not in NOT_SETTINGS:
+            raise BadSetting(f"{name} is not a setting. The known ones are listed in .env.example.")
+    return Settings({**values, **(overrides or {})})
+
+
+# Clients of this API read these from the same environment, and script/server leaves them to its children.
+NOT_SETTINGS = frozenset({"LLMRACK_API_KEY", "LLMRACK_BASE_URL"})
+
+_BOOLEANS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+
+
+def _parse(row: Setting, text: str) -> bool | int | float | str:
+    kind = type(row.default)
+    try:
+        if kind is bool:
+            return _BOOLEANS[text.strip().lower()]
+        return kind(text.strip())
+    except (KeyError, ValueError):
+        raise BadSetting(f"{row.env}={text!r} is not valid: it takes {row.unit}.") from None
