@@ -20,16 +20,19 @@ class Call:
     tell its client that work goes on. `abandon` may be called from another greenlet while the engine waits.
     """
 
-    __slots__ = ("_hang_up", "is_gone", "request_id", "silence_s")
+    __slots__ = ("_hang_up", "is_gone", "is_shutdown", "request_id", "silence_s")
 
     def __init__(self, request_id: str, silence_s: float) -> None:
         self.request_id = request_id
         self.silence_s = silence_s
         self.is_gone = False
+        self.is_shutdown = False
         self._hang_up: Callable[[], None] | None = None
 
-    def abandon(self) -> None:
+    def abandon(self, *, is_shutdown: bool = False) -> None:
+        """Give the request up: its client left, or (`is_shutdown`) this server has no more time for it."""
         self.is_gone = True
+        self.is_shutdown = is_shutdown
         if self._hang_up is not None:
             self._hang_up()
 

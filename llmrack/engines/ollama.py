@@ -1,0 +1,188 @@
+"""One Ollama, spoken to by its native API. Every way it can fail becomes an `UpstreamError`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import requests
+
+from ..errors import UpstreamError
+from ..wire import errors as wire_errors
+from ..wire.ollama import EmbedReply, Reply
+from .base import Call, ClientGone, Installed, Loaded
+from .http import BadResponse, Pool, Response
+
+# Ollama's own runner limits a line to 8 MB (llm/llama_server.go), so a longer one is garbage.
+MAX_LINE_BYTES = 8 * 1024 * 1024
+MAX_ERROR_BYTES = 65536
+MAX_EMBEDDINGS_BYTES = 512 * 1024 * 1024
+
+_encode = msgspec.json.Encoder().encode
+_decode_reply = msgspec.json.Decoder(Reply).decode
+_decode_embeddings = msgspec.json.Decoder(EmbedReply).decode
+
+
+class Ollama:
+    """The engine behind live keys. `silence_timeout_s` bounds loading a model plus reading a prompt."""
+
+    def __init__(self, url: str, *, connect_timeout_s: float, silence_timeout_s: float) -> None:
+        self.url = url.rstrip("/")
+        self._pool = Pool(self.url, connect_timeout_s=connect_timeout_s)
+        self._connect_timeout_s = connect_timeout_s
+        self._silence_timeout_s = silence_timeout_s
+
+    def chat(self, body: dict[str, Any], call: Call) -> Iterator[list[Reply]]:
+        return self._replies("/api/chat", body, call)
+
+    def generate(self, body: dict[str, Any], call: Call) -> Iterator[list[Reply]]:
+        return self._replies("/api/generate", body, call)
+
+    def embed(self, body: dict[str, Any], call: Call) -> EmbedReply:
+        response = self._post("/api/embed", body, call)
+        try:
+            for _ in self._waited(response, call):
+                pass
+            data = response.read(MAX_EMBEDDINGS_BYTES)
+            reply = _decode_embeddings(data)
+        except (BadResponse, OSError, msgspec.DecodeError) as exc:
+            raise _broken(exc, call) from exc
+        finally:
+            call.on_abandon(None)
+            response.close()
+        if len(reply.embeddings) != len(body["input"]):
+            raise UpstreamError(
+                "The model server returned another number of vectors than was asked for. Retry is safe."
+            )
+        return reply
+
+    def version(self) -> str:
+        return str(self._get("/api/version").get("version", ""))
+
+    def installed(self) -> list[Installed]:
+        return [
+            Installed(row["name"], tuple(row.get("capabilities") or ()), int(row.get("size") or 0))
+            for row in self._get("/api/tags").get("models") or ()
+        ]
+
+    def loaded(self) -> list[Loaded]:
+        return [
+            Loaded(row["name"], int(row.get("context_length") or 0)) for row in self._get("/api/ps").get("models") or ()
+        ]
+
+    def _get(self, path: str) -> dict[str, Any]:
+        """One of Ollama's small GETs. Raises UpstreamError."""
+        try:
+            answer = requests.get(self.url + path, timeout=(self._connect_timeout_s, 5))
+            answer.raise_for_status()
+            body = answer.json()
+        except (requests.RequestException, ValueError) as exc:
+            raise UpstreamError(f"No Ollama answers at {self.url}.") from exc
+        if not isinstance(body, dict):
+            raise UpstreamError(f"What answers at {self.url} is not an Ollama.")
+        return body
+
+    def _post(self, path: str, body: dict[str, Any], call: Call) -> Response:
+        try:
+            response = self._pool.post(path, _encode(body))
+        except OSError as exc:
+            if call.is_gone:
+                raise ClientGone from exc
+            raise UpstreamError(
+                "The model server cannot be reached. Retry is safe.", code="upstream_unreachable"
+            ) from exc
+        call.on_abandon(response.hang_up)
+        response.set_timeout(min(call.silence_s, self._silence_timeout_s))
+        return response
+
+    def _waited(self, response: Response, call: Call) -> Iterator[list[Reply]]:
+        """Wait for a good status, with an empty batch for each stretch of silence. Raises what a bad status means."""
+        silent_s = 0.0
+        while True:
+            try:
+                status = response.read_head()
+                break
+            except TimeoutError:
+                silent_s = self._silent(silent_s, call)
+                yield []
+        if status != 200:
+            try:
+                body = response.read(MAX_ERROR_BYTES)
+            except TimeoutError:
+                body = b""
+            raise wire_errors.from_ollama(status, body)
+
+    def _silent(self, silent_s: float, call: Call) -> float:
+        silent_s += min(call.silence_s, self._silence_timeout_s)
+        if silent_s >= self._silence_timeout_s:
+            raise UpstreamError(
+                f"The model server was silent for {silent_s:.0f} seconds. Retry is safe.", code="upstream_timeout"
+            )
+        return silent_s
+
+    def _replies(self, path: str, body: dict[str, Any], call: Call) -> Iterator[list[Reply]]:
+        response = self._post(path, body, call)
+        try:
+            yield from self._waited(response, call)
+            yield from self._lines(response, call)
+            _finish(response)
+        except (BadResponse, OSError, msgspec.DecodeError) as exc:
+            raise _broken(exc, call) from exc
+        finally:
+            call.on_abandon(None)
+            response.close()
+
+    def _lines(self, response: Response, call: Call) -> Iterator[list[Reply]]:
+        """Batches of replies up to and including the one with `done: true`."""
+        rest, silent_s = b"", 0.0
+        while True:
+            try:
+                data = response.read_some()
+            except TimeoutError:
+                silent_s = self._silent(silent_s, call)
+                yield []
+                continue
+            silent_s = 0.0
+            lines = (rest + data if rest else data).split(b"\n")
+            # A whole body needs no newline after its last line: that is how a plain answer looks.
+            rest = b"" if response.is_done else lines.pop()
+            if len(rest) > MAX_LINE_BYTES:
+                raise UpstreamError("The model server sent a line that never ends. Retry is safe.")
+            replies = [_decode_reply(line) for line in lines if line]
+            if any(reply.error is not None for reply in replies):
+                yield from _before_error(replies)
+            if replies:
+                yield replies
+                if replies[-1].done:
+                    return
+            if response.is_done:
+                raise BadResponse("the answer ended without its last line")
+
+
+def _before_error(replies: list[Reply]) -> Iterator[list[Reply]]:
+    """Hand over what came before an error line, then raise what the line means."""
+    for at, reply in enumerate(replies):
+        if reply.error is not None:
+            if at:
+                yield replies[:at]
+            raise wire_errors.from_ollama(200, _encode({"error": reply.error}))
+
+
+def _finish(response: Response) -> None:
+    """Read the end of the framing, so that the connection can be used again; not worth more than a moment."""
+    if not response.is_done:
+        response.set_timeout(1.0)
+        try:
+            while response.read_some():
+                pass
+        except (TimeoutError, BadResponse, OSError):
+            response.hang_up()
+
+
+def _broken(exc: Exception, call: Call) -> Exception:
+    if call.is_gone:
+        return ClientGone()
+    if isinstance(exc, TimeoutError):
+        return UpstreamError("The model server stopped answering. Retry is safe.", code="upstream_timeout")
+    return UpstreamError("The model server broke off its answer. Retry is safe.", code="upstream_reset")

@@ -1,0 +1,33 @@
+"""What the factory loaded, in one value that every service can be given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..catalog import Catalog
+from ..engines.base import Engine
+from ..plans import Plans
+from ..settings import Settings
+from ..store.db import Store
+from .metering import Meter
+
+
+@dataclass(frozen=True)
+class Engines:
+    """The engine of each key mode."""
+
+    live: Engine
+    test: Engine
+
+    def of(self, mode: str) -> Engine:
+        return self.test if mode == "test" else self.live
+
+
+@dataclass(frozen=True)
+class Rack:
+    settings: Settings
+    catalog: Catalog
+    plans: Plans
+    store: Store
+    meter: Meter
+    engines: Engines
