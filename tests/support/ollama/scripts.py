@@ -81,7 +81,8 @@ def from_json(row: dict[str, Any], base: Script | None = None) -> Script:
             raise ValueError(f"no such fault: {name}")
         row["fault"] = name
         row["args"] = tuple(str(arg) for arg in row.get("args", args))
-    row["write_sizes"] = tuple(row.get("write_sizes", ()))
+    if "write_sizes" in row:
+        row["write_sizes"] = tuple(row["write_sizes"])
     return replace(base or Script(), **row)
 
 
