@@ -1,0 +1,12 @@
+"""HTTP only: parse the request, call one function of `llmrack`, render what comes back."""
+
+from flask import Flask
+
+from . import health, pages, v1
+
+
+def register_blueprints(app: Flask) -> None:
+    """Every blueprint with its prefix, in the order in which routes are matched."""
+    app.register_blueprint(v1.create_blueprint(), url_prefix="/v1")
+    app.register_blueprint(health.bp)
+    app.register_blueprint(pages.bp)

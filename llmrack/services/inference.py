@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 from ..engines.base import Call, ClientGone, Engine
@@ -90,7 +91,7 @@ class Durations:
         self.queue_ns = self.load_ns = self.prompt_ns = self.generation_ns = 0
 
     def note(self, reply: Reply) -> None:
-        """Add a last line's counters. The wait for a free slot is in none of the parts Ollama names, only in its total."""
+        """Add a last line's counters. The wait for a free slot shows in Ollama's total only, in none of its parts."""
         if not reply.done:
             return
         load, prompt, generation = (
@@ -170,12 +171,13 @@ class Streaming:
         self._bodies = run.ask.bodies(run.grant.output_tokens)
         self._wire = run.ask.open_stream(_answer_id(run.ask, run.call), created)
         self._batches = self._all_batches()
-        self._first: tuple[int, list[Reply]] | None = None
-        self._pieces: Iterator[bytes] | None = None
+        self._first: list[tuple[int, list[Reply]]] = []
+        self._pieces: Generator[bytes] | None = None
         self._checkpointed = 0
+        self._sent_at = time.monotonic()
 
     def start(self) -> None:
-        self._first = next(self._batches)
+        self._first = [next(self._batches)]
 
     def __iter__(self) -> Iterator[bytes]:
         self._pieces = self._bytes()
@@ -184,7 +186,7 @@ class Streaming:
     def close(self) -> None:
         """The server is done with this stream: at its regular end, or because nobody reads it any more."""
         if self._pieces is not None:
-            self._pieces.close()  # type: ignore[attr-defined]
+            self._pieces.close()
         self.end("server_shutdown" if self._run.call.is_shutdown else "client_gone")
 
     def end(self, outcome: str) -> None:
@@ -192,18 +194,17 @@ class Streaming:
         self._batches.close()
         self._run.settle(outcome, self._wire.usage)
 
-    def _all_batches(self) -> Iterator[Any]:
+    def _all_batches(self) -> Generator[tuple[int, list[Reply]]]:
         for choice, body in enumerate(self._bodies):
             for batch in self._run.replies(body):
                 yield choice, batch
 
-    def _bytes(self) -> Iterator[bytes]:
+    def _bytes(self) -> Generator[bytes]:
         """What goes over the wire. Settled before the last bytes leave, so that a client that has the end is booked."""
         try:
-            if self._first is not None:
-                yield self._feed(*self._first)
-            for choice, batch in self._batches:
-                yield self._feed(choice, batch)
+            for choice, batch in itertools.chain(self._first, self._batches):
+                if data := self._feed(choice, batch):
+                    yield data
             last = self._wire.close()
         except GeneratorExit:
             raise
@@ -218,13 +219,18 @@ class Streaming:
         yield last
 
     def _feed(self, choice: int, batch: list[Reply]) -> bytes:
-        """The bytes of one batch; a comment when the model is silent, or busy with what cannot be shown yet."""
+        """The bytes of one batch; a comment after a silence, or when what came for long cannot be shown yet."""
         data = self._wire.feed(choice, batch)
         if self._wire.delivered - self._checkpointed >= CHECKPOINT_TOKENS:
             self._checkpointed = self._wire.delivered
             usage = self._wire.usage
             self._run.meter.checkpoint(self._run.call.request_id, usage.prompt_tokens, usage.completion_tokens)
-        return data or (b"" if batch else sse.PING)
+        now = time.monotonic()
+        if not data and now - self._sent_at >= self._run.call.silence_s:
+            data = sse.PING
+        if data:
+            self._sent_at = now
+        return data
 
 
 def _answer_id(ask: Ask, call: Call) -> str:

@@ -1,0 +1,78 @@
+"""Builds the application from its settings: catalogue, plans, store, engines, blueprints, commands."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from flask_migrate import Migrate
+
+from blueprints import register_blueprints, security, templating
+from blueprints.v1 import errors
+from cli import register_commands
+from llmrack import catalog, logs, plans, settings
+from llmrack.engines.ollama import Ollama
+from llmrack.engines.sandbox import Sandbox
+from llmrack.services.metering import Meter
+from llmrack.services.rack import Engines, Rack
+from llmrack.settings import Settings
+from llmrack.store.db import Store, db, engine_options
+
+
+def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
+    """The application. `overrides` win over the environment, by setting name.
+
+    Raises BadSetting, BadCatalog or BadPlans with a sentence that says what to change.
+    """
+    values = settings.load(overrides=overrides)
+    logs.configure(values.log_level)
+    app = Flask(__name__, instance_path=str(Path(values.instance_dir).resolve()))
+    instance = Path(app.instance_path)
+    instance.mkdir(parents=True, exist_ok=True)
+    database_url = values.database_url or f"sqlite:///{instance / 'llmrack.db'}"
+    app.config.update(
+        SECRET_KEY=values.secret_key or _kept_secret(instance / "secret_key"),
+        SQLALCHEMY_DATABASE_URI=database_url,
+        SQLALCHEMY_ENGINE_OPTIONS=engine_options(database_url),
+        MAX_CONTENT_LENGTH=values.max_body_bytes,
+    )
+    db.init_app(app)
+    Migrate(app, db, directory=str(settings.ROOT / "migrations"))
+    with app.app_context():
+        app.extensions["llmrack"] = _rack(values, instance, Store(db.engine))
+    security.init_app(app)
+    templating.init_app(app)
+    errors.init_app(app)
+    register_blueprints(app)
+    register_commands(app)
+    return app
+
+
+def _rack(values: Settings, instance: Path, store: Store) -> Rack:
+    models = catalog.load(instance / "models.toml")
+    return Rack(
+        settings=values,
+        catalog=models,
+        plans=plans.load(instance / "plans.toml"),
+        store=store,
+        meter=Meter(store),
+        engines=Engines(
+            live=Ollama(
+                values.ollama_url,
+                connect_timeout_s=values.ollama_connect_timeout_s,
+                silence_timeout_s=values.ollama_silence_timeout_s,
+            ),
+            test=Sandbox(tuple(model.ollama for model in models), pace=values.test_mode_pieces_per_s),
+        ),
+    )
+
+
+def _kept_secret(path: Path) -> str:
+    """The secret of this installation, made on first start and readable by its owner only."""
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(32), encoding="ascii")
+    return path.read_text(encoding="ascii")

@@ -1,0 +1,36 @@
+"""Response headers of the whole application, and the id every request carries through logs and answers."""
+
+from __future__ import annotations
+
+import os
+
+from flask import Flask, Response, g, request
+
+from llmrack import logs
+
+CONTENT_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+
+
+def init_app(app: Flask) -> None:
+    app.before_request(name_request)
+    app.after_request(harden)
+
+
+def name_request() -> None:
+    """A fresh 128-bit id. The client's own is never taken over: two requests must not share one."""
+    g.request_id = "req_" + os.urandom(16).hex()
+    logs.request_id.set(g.request_id)
+
+
+def harden(response: Response) -> Response:
+    headers = response.headers
+    headers["x-request-id"] = g.request_id
+    headers["X-Content-Type-Options"] = "nosniff"
+    if not request.path.startswith("/v1"):
+        headers.setdefault("Content-Security-Policy", CONTENT_POLICY)
+        headers.setdefault("Referrer-Policy", "same-origin")
+        headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    return response

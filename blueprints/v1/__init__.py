@@ -1,0 +1,14 @@
+"""Assembles /v1: authentication, the error envelope, and one module per public endpoint."""
+
+from flask import Blueprint
+
+from . import auth, chat, completions, cors, embeddings, models
+
+
+def create_blueprint() -> Blueprint:
+    bp = Blueprint("v1", __name__)
+    bp.before_request(auth.authenticate)
+    bp.after_request(cors.allow)
+    for endpoint in (chat, completions, embeddings, models):
+        bp.register_blueprint(endpoint.bp)
+    return bp

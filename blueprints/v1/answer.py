@@ -1,0 +1,31 @@
+"""What chat and text completions have in common: one parsed question, answered whole or as a stream."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from flask import Response, g
+
+from llmrack.catalog import Catalog
+from llmrack.services import inference
+from llmrack.wire.asks import Ask, Features
+
+from ..extensions import rack
+from . import body
+from .respond import close_call, json_reply, open_call, sse_reply
+
+
+def answer(parse: Callable[[bytes, Catalog, Features], Ask]) -> Response:
+    ask = parse(body.read(), rack.catalog, Features())
+    call = open_call()
+    created = int(time.time())
+    try:
+        if ask.stream:
+            return sse_reply(inference.stream(ask, g.caller, rack, call, created), ask.ignored)
+        reply = json_reply(inference.complete(ask, g.caller, rack, call, created), ask.ignored)
+    except BaseException:
+        close_call()
+        raise
+    close_call()
+    return reply

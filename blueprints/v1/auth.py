@@ -1,0 +1,47 @@
+"""From the bearer header to `g.caller`. Cookies and query strings never authenticate a request to the API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import wraps
+from typing import Any
+
+from flask import g, request
+
+from llmrack.errors import PermissionRefused
+from llmrack.services import keys
+
+from ..extensions import rack
+
+
+def authenticate() -> None:
+    """Raises AuthenticationFailed. Preflight requests carry no key, and need none."""
+    if request.method != "OPTIONS":
+        g.caller = keys.resolve(rack.store, rack.plans, _secret(), datetime.now(UTC))
+
+
+def _secret() -> str | None:
+    """What follows `Bearer`; None when there is no such header at all; the whole header when it is of another kind."""
+    header = request.headers.get("Authorization")
+    if header is None:
+        return None
+    scheme, _, rest = header.strip().partition(" ")
+    return rest.strip() if scheme.lower() == "bearer" else header
+
+
+def needs(permission: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Refuse keys without `permission` with 403."""
+
+    def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(view)
+        def checked(*args: Any, **kwargs: Any) -> Any:
+            if permission not in g.caller.permissions:
+                raise PermissionRefused(
+                    f"This key lacks the permission '{permission}'. Use a key that has it, or make a new one."
+                )
+            return view(*args, **kwargs)
+
+        return checked
+
+    return decorate

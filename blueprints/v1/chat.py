@@ -1,0 +1,16 @@
+"""POST /v1/chat/completions."""
+
+from flask import Blueprint, Response
+
+from llmrack.wire import chat
+
+from .answer import answer
+from .auth import needs
+
+bp = Blueprint("chat", __name__)
+
+
+@bp.post("/chat/completions")
+@needs("inference")
+def create_chat_completion() -> Response:
+    return answer(chat.parse)

@@ -1,0 +1,18 @@
+"""Browsers on any site may call /v1 with a key: no cookies are involved, so no origin can act for a signed-in user."""
+
+from flask import Response, request
+
+EXPOSED = "x-request-id, x-llmrack-ignored, x-llmrack-mode, Retry-After"
+
+
+def allow(response: Response) -> Response:
+    headers = response.headers
+    headers["Access-Control-Allow-Origin"] = "*"
+    headers["Access-Control-Expose-Headers"] = EXPOSED
+    if request.method == "OPTIONS":
+        headers["Access-Control-Allow-Methods"] = response.headers.get("Allow", "GET, POST, OPTIONS")
+        headers["Access-Control-Allow-Headers"] = request.headers.get(
+            "Access-Control-Request-Headers", "Authorization, Content-Type"
+        )
+        headers["Access-Control-Max-Age"] = "86400"
+    return response

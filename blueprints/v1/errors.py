@@ -1,0 +1,69 @@
+"""Any failure becomes the envelope: on every path under /v1, and on every path nobody serves."""
+
+from __future__ import annotations
+
+import logging
+
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+from werkzeug.exceptions import NotFound as NoRoute
+
+from llmrack.engines.base import ClientGone
+from llmrack.errors import ApiError, BodyTooLarge, InternalError, InvalidRequest, MethodRefused, NotFound
+from llmrack.wire import errors as wire_errors
+
+from . import cors
+
+log = logging.getLogger(__name__)
+
+
+def init_app(app: Flask) -> None:
+    app.register_error_handler(ApiError, render)
+    app.register_error_handler(ClientGone, render_gone)
+    app.register_error_handler(HTTPException, render_http)
+    app.register_error_handler(Exception, render_unexpected)
+
+
+def render(error: ApiError) -> Response:
+    """The envelope, with `Retry-After` and whatever headers the error carries."""
+    response = Response(wire_errors.envelope(error), error.status, mimetype="application/json")
+    response.headers.extend(error.headers)
+    if error.retry_after_s is not None:
+        response.headers["Retry-After"] = str(max(1, error.retry_after_s))
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="LLMRack"'
+    return cors.allow(response) if request.path.startswith("/v1") else response
+
+
+def render_gone(_: ClientGone) -> Response:
+    """Nobody reads this; 499 is what proxies log for it."""
+    return Response(status=499)
+
+
+def render_http(error: HTTPException) -> Response:
+    """What Werkzeug refuses by itself: unknown paths, wrong methods, oversized or unreadable requests."""
+    if error.response is not None or (error.code or 500) < 400:
+        return error.get_response()  # type: ignore[return-value]
+    return render(_api_error(error))
+
+
+def _api_error(error: HTTPException) -> ApiError:
+    if isinstance(error, NoRoute):
+        return NotFound(f"There is nothing at {request.method} {request.path}.")
+    if isinstance(error, MethodNotAllowed):
+        allow = ", ".join(sorted(error.valid_methods or ()))
+        return MethodRefused(f"{request.path} takes {allow}, not {request.method}.", headers=(("Allow", allow),))
+    if isinstance(error, RequestEntityTooLarge):
+        return BodyTooLarge("The request is too large.")
+    if (error.code or 500) < 500:
+        return InvalidRequest(error.description or "The request is not valid.")
+    return InternalError(_sentence())
+
+
+def render_unexpected(_: Exception) -> Response:
+    log.exception("unexpected failure at %s %s", request.method, request.path)
+    return render(InternalError(_sentence()))
+
+
+def _sentence() -> str:
+    return f"Something broke on our side. It is in our logs under {g.get('request_id', 'its time')}."

@@ -1,0 +1,32 @@
+"""GET /v1/models and GET /v1/models/{id}."""
+
+import msgspec
+from flask import Blueprint, Response
+
+from llmrack.errors import NotFound
+from llmrack.wire import models
+
+from ..extensions import rack
+from .auth import needs
+from .respond import json_reply
+
+bp = Blueprint("models", __name__)
+
+
+@bp.get("/models")
+@needs("models")
+def list_models() -> Response:
+    return json_reply(msgspec.json.encode(models.listing(rack.catalog)))
+
+
+@bp.get("/models/<path:model_id>")
+@needs("models")
+def get_model(model_id: str) -> Response:
+    model = rack.catalog.get(model_id)
+    if model is None:
+        raise NotFound(
+            f"There is no model '{model_id}'. GET /v1/models lists those there are.",
+            param="model",
+            code="model_not_found",
+        )
+    return json_reply(msgspec.json.encode(models.one(model)))

@@ -1,0 +1,76 @@
+"""Answers: JSON at once, or server-sent events that are watched until they end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from flask import Response, g, request
+
+from llmrack.engines.base import Call
+from llmrack.services.inference import Streaming
+
+from ..extensions import rack, watch
+from ..presence import Entry
+
+SSE_HEADERS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-cache, no-transform",
+    # nginx would otherwise collect the stream and hand it over in blocks.
+    "X-Accel-Buffering": "no",
+}
+
+
+def open_call() -> Call:
+    """The engine's view of this request, abandoned as soon as its client leaves or the worker must stop."""
+    call = Call(g.request_id, rack.settings.ping_interval_s)
+    g.connection = watch.follow(client_socket(), on_gone=call.abandon, on_stop=lambda: call.abandon(is_shutdown=True))
+    return call
+
+
+def client_socket() -> Any:
+    """gunicorn's connection, or None under a server that does not show it (Flask's test client)."""
+    return request.environ.get("gunicorn.socket")
+
+
+def close_call() -> None:
+    watch.forget(g.connection)
+
+
+def json_reply(body: bytes, ignored: tuple[str, ...] = ()) -> Response:
+    return _marked(Response(body, mimetype="application/json"), ignored)
+
+
+def sse_reply(streaming: Streaming, ignored: tuple[str, ...] = ()) -> Response:
+    watched = Watched(streaming, g.connection, client_socket(), rack.settings.write_timeout_s)
+    return _marked(Response(watched, headers=SSE_HEADERS), ignored)
+
+
+def _marked(response: Response, ignored: tuple[str, ...]) -> Response:
+    if g.caller.mode == "test":
+        response.headers["x-llmrack-mode"] = "test"
+    if ignored:
+        response.headers["x-llmrack-ignored"] = ", ".join(ignored)
+    return response
+
+
+class Watched:
+    """A stream whose reader has a deadline, and whose end is noticed by the watch and by the meter."""
+
+    def __init__(self, streaming: Streaming, entry: Entry | None, sock: Any, write_timeout_s: float) -> None:
+        self._streaming = streaming
+        self._entry = entry
+        self._sock = sock
+        self._write_timeout_s = write_timeout_s
+
+    def __iter__(self) -> Iterator[bytes]:
+        if self._sock is not None:
+            # A client that stops reading would otherwise hold its greenlet, and the model, forever.
+            self._sock.settimeout(self._write_timeout_s)
+        return iter(self._streaming)
+
+    def close(self) -> None:
+        watch.forget(self._entry)
+        if self._sock is not None and self._sock.fileno() >= 0:
+            self._sock.settimeout(None)
+        self._streaming.close()

@@ -1,0 +1,45 @@
+"""How gunicorn serves LLMRack. It reads settings and imports nothing of the application, and does not preload it:
+gevent patches the standard library in each worker, after the fork, and whatever had imported ssl or a database
+driver before that would keep blocking the whole worker.
+"""
+
+import gc
+from pathlib import Path
+
+from dotenv import load_dotenv
+
+from llmrack import settings
+
+load_dotenv(Path(__file__).with_name(".env"))
+_settings = settings.load()
+
+bind = f"{_settings.host}:{_settings.port}"
+worker_class = "gevent"
+workers = _settings.workers
+worker_connections = _settings.worker_connections
+backlog = 4096
+graceful_timeout = _settings.graceful_timeout_s
+# The worker's own heartbeat, not a request's: a stream of any length lives while the worker is alive.
+timeout = 120
+# Also bounds how slowly a request's head may arrive; 0 would remove that bound.
+keepalive = 5
+limit_request_line = 4094
+limit_request_fields = 60
+# Recycling a worker would cut its streams.
+max_requests = 0
+reuse_port = workers > 1
+preload_app = False
+control_socket_disable = True
+accesslog = None
+errorlog = "-"
+loglevel = "warning"
+
+
+def post_worker_init(worker):
+    """Tell the application which worker it runs in, so that streams end in a known way when that worker stops."""
+    from blueprints.extensions import watch
+
+    watch.follow_worker(lambda: not worker.alive, _settings.graceful_timeout_s)
+    # What is loaded now lives as long as the worker: the collector need not look at it again.
+    gc.collect()
+    gc.freeze()
