@@ -28,6 +28,7 @@ class Setting:
     default: bool | int | float | str
     unit: str
     help: str
+    is_secret: bool = False
 
     @property
     def env(self) -> str:
@@ -39,10 +40,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("port", 8000, "port", "Port the server listens on."),
     Setting("public_url", "", "URL", "Where users reach this server; empty means http://host:port."),
     Setting("environment", "development", "development or production", "Production prints no keys at start."),
-    Setting("secret_key", "", "text", "Signs cookies. Empty: made once and kept in the instance folder."),
+    Setting("secret_key", "", "text", "Signs cookies. Empty: made once and kept in the instance folder.", True),
     Setting("instance_dir", str(ROOT / "instance"), "folder", "Local database, secrets and overrides."),
-    Setting("database_url", "", "SQLAlchemy URL", "Empty: SQLite in the instance folder, for exactly one worker."),
-    Setting("redis_url", "", "URL", "Shared request counters; needed as soon as there is more than one worker."),
+    Setting(
+        "database_url", "", "SQLAlchemy URL", "Empty: SQLite in the instance folder, for exactly one worker.", True
+    ),
+    Setting("redis_url", "", "URL", "Shared request counters; needed with more than one worker.", True),
     Setting("workers", 1, "processes", "Worker processes. More than one needs PostgreSQL and Redis."),
     Setting("worker_connections", 4000, "connections", "Connections one worker holds at the same time."),
     Setting("graceful_timeout_s", 30, "seconds", "How long open streams may go on after a stop or reload."),
@@ -108,3 +111,14 @@ def _parse(row: Setting, text: str) -> bool | int | float | str:
         return kind(text.strip())
     except (KeyError, ValueError):
         raise BadSetting(f"{row.env}={text!r} is not valid: it takes {row.unit}.") from None
+
+
+def example() -> str:
+    """The text of `.env.example`: every setting with its default, commented out."""
+    rows = (f"# {row.help} ({row.unit})\n# {row.env}={_shown(row)}\n" for row in SETTINGS)
+    return "# Copy this file to .env and uncomment what you change.\n\n" + "\n".join(rows)
+
+
+def _shown(row: Setting) -> str:
+    """The default as text; folders below the checkout as people would write them."""
+    return str(row.default).replace(f"{ROOT}{os.sep}", "")
