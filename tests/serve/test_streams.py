@@ -1,0 +1,131 @@
+"""Streams over real gunicorn: how they start, stay alive, and end, whoever fails first."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from tests.support.clients import Client
+
+from .conftest import Rig
+
+
+def text(events: list[Any]) -> str:
+    return "".join(event["choices"][0]["delta"].get("content", "") for event in events if event != "[DONE]")
+
+
+def test_a_stream_has_the_headers_that_keep_proxies_from_holding_it_back(rig: Rig) -> None:
+    answer = rig.chat("Count from 1 to 5").answer()
+    assert (answer.status, answer.is_whole) == (200, True)
+    assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert answer.headers["cache-control"] == "no-cache, no-transform"
+    assert answer.headers["x-accel-buffering"] == "no"
+    assert answer.headers["x-request-id"].startswith("req_")
+    assert text(answer.events()) == "Here it goes: 1, 2, 3, 4, 5."
+    assert answer.events()[-1] == "[DONE]"
+
+
+def test_pieces_are_sent_as_they_come(rig: Rig) -> None:
+    with rig.chat("Count from 1 to 5 [[pace:0.1]]") as client:
+        started = time.monotonic()
+        client.read_until(b'"content":"')
+        first = time.monotonic() - started
+        client.read_until(b"[DONE]")
+        assert time.monotonic() - started - first > 0.5
+
+
+def test_a_silent_model_is_bridged_by_comments(rig: Rig) -> None:
+    with rig.chat("Count from 1 to 5 [[first:1.5]]") as client:
+        data = client.read_until(b"[DONE]")
+    assert data.count(b": ping\n\n") >= 2
+    assert data.index(b": ping") < data.index(b"data: ")
+
+
+@pytest.mark.parametrize("fault", ["refuse", "fin_no_reply", "503_busy", "500_html", "500_died", "404_missing"])
+def test_a_failure_before_the_first_byte_is_a_502(rig: Rig, fault: str) -> None:
+    answer = rig.chat(f"hi [[fault:{fault}]]").answer()
+    assert answer.status == 502
+    assert answer.json()["error"]["type"] == "api_error"
+    assert ("retry-after" in answer.headers) == (fault == "503_busy")
+
+
+BREAKS = ["rst_at_chunk:3", "fin_at_chunk:3", "clean_end_no_done:3", "half_line:3", "error_line:3", "garbage_chunk:3"]
+
+
+@pytest.mark.parametrize("fault", [*BREAKS, "stall_at_chunk:3"])
+def test_a_failure_after_the_first_byte_is_a_last_chunk_that_says_so(rig: Rig, fault: str) -> None:
+    answer = rig.chat(f"Count from 1 to 50 [[fault:{fault}]]").answer()
+    last = answer.events()[-1]
+    assert (answer.status, answer.is_whole) == (200, True)
+    assert last["choices"] == [{"index": 0, "delta": {}, "finish_reason": "error"}]
+    assert last["error"]["type"] == "api_error"
+    assert last["id"] == answer.events()[0]["id"]
+    assert text(answer.events()) == "Here it goes"
+
+
+LEAVING = [
+    ("sent", "[[first:20]]"),
+    ("head", "[[pace:0.3]]"),
+    ("piece:3", "[[pace:0.3]]"),
+    ("after:0.6", "[[first:20]]"),
+]
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "plain"])
+@pytest.mark.parametrize(("moment", "script"), LEAVING, ids=[row[0] for row in LEAVING])
+def test_when_the_client_leaves_the_model_is_stopped_within_a_second(
+    rig: Rig, moment: str, script: str, stream: bool
+) -> None:
+    if not stream and moment in ("head", "piece:3"):
+        pytest.skip("a plain answer has no such moment")
+    tag = f"left-{moment.replace(':', '-')}-{stream}"
+    client = rig.chat(f"Count from 1 to 50 {script} [[tag:{tag}]]", stream=stream)
+    rig.ollama.wait_for(tag)
+    if moment == "head":
+        client.read_until(b"\r\n\r\n")
+    elif moment == "piece:3":
+        client.read_until(b"data: ", 3)
+    elif moment == "after:0.6":
+        time.sleep(0.6)
+    left_at = client.leave()
+    record = rig.ollama.wait_for(tag, outcome="client_left")
+    assert record["client_left_at"] - left_at < 1
+
+
+def test_a_client_that_stops_reading_is_let_go(rig: Rig) -> None:
+    prompt = "hi [[fault:never_ends]] [[pace:0.0005]] [[tag:unread]]"
+    with Client(rig.server.url, receive_buffer_bytes=4096) as client:
+        client.ask("/v1/chat/completions", rig.body(prompt), rig.live)
+        client.read_until(b"data: ")
+        rig.ollama.wait_for("unread", outcome="client_left", timeout_s=20)
+
+
+def test_a_body_that_comes_too_slowly_is_a_408_and_others_are_served_meanwhile(rig: Rig) -> None:
+    with Client(rig.server.url) as client:
+        head = client.encode("/v1/chat/completions", rig.body("hi"), rig.live, {"Content-Length": "100000"})
+        client.send(head[:-20])
+        assert rig.chat("hi").answer().status == 200
+        answer = client.answer()
+    assert (answer.status, answer.json()["error"]["code"]) == (408, "request_timeout")
+
+
+def test_two_hundred_streams_at_once_all_complete_and_never_mix(rig: Rig) -> None:
+    clients = [rig.chat(f"Repeat after me. [[text:I am stream {n}.]] [[pace:0.02]]") for n in range(200)]
+    ids = set()
+    for n, client in enumerate(clients):
+        events = client.answer().events()
+        assert text(events) == f"I am stream {n}."
+        assert events[-1] == "[DONE]"
+        ids |= {event["id"] for event in events[:-1]}
+    assert len(ids) == 200
+
+
+def test_every_log_line_is_json_and_a_request_is_found_by_its_id(rig: Rig) -> None:
+    request_id = rig.chat("hi").answer().headers["x-request-id"]
+    lines = [json.loads(line) for line in rig.server.logs().splitlines() if line.startswith("{")]
+    (line,) = [line for line in lines if line.get("request_id") == request_id]
+    assert (line["outcome"], line["mode"]) == ("completed", "live")
+    assert rig.live not in rig.server.logs()
