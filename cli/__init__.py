@@ -1,0 +1,13 @@
+"""The commands of `flask`: what an operator does at a terminal."""
+
+from flask import Flask
+
+from .keys import keys
+from .prepare import prepare
+from .settings import show as settings
+
+
+def register_commands(app: Flask) -> None:
+    """Every command but `flask db`, which Flask-Migrate brings."""
+    for command in (prepare, settings, keys):
+        app.cli.add_command(command)

@@ -1,0 +1,131 @@
+"""`flask keys`: make, list and revoke API keys."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import click
+from flask import current_app
+from flask.cli import AppGroup
+
+from llmrack import permissions as rights
+from llmrack.errors import Unavailable
+from llmrack.plans import Plan
+from llmrack.services import accounts
+from llmrack.services import keys as service
+from llmrack.services.rack import Rack
+
+keys = AppGroup("keys", help="Make, list and revoke API keys.")
+
+
+def _rack() -> Rack:
+    rack: Rack = current_app.extensions["llmrack"]
+    return rack
+
+
+@keys.command("create")
+@click.option("--name", required=True, help="What the key is for, to tell it from others.")
+@click.option("--mode", type=click.Choice(["live", "test"]), default="live", show_default=True)
+@click.option("--permissions", default=rights.ALL, show_default=True, help="Names joined by commas.")
+@click.option(
+    "--expires-in-days", type=click.IntRange(min=1), help="Days until the key stops working; never if absent."
+)
+@click.option("--account", default=accounts.LOCAL, show_default=True, help="Whose limits count; made if it is new.")
+@click.option("--plan", "plan_id", help="Put the account on this plan.")
+def create(
+    name: str, mode: str, permissions: str, expires_in_days: int | None, account: str, plan_id: str | None
+) -> None:
+    """Make a key. Its secret is the last line, and is shown this once."""
+    rack, now = _rack(), datetime.now(UTC)
+    plan = _plan(rack, plan_id)
+    names = tuple(part.strip() for part in permissions.split(",") if part.strip())
+    try:
+        rights.expand(names)
+        accounts.ensure(rack.store, account, now, plan)
+        if plan is not None:
+            accounts.set_plan(rack.store, account, plan)
+        issued = service.issue(
+            rack.store,
+            name=name,
+            mode=mode,
+            permissions=names,
+            expires_at=now + timedelta(days=expires_in_days) if expires_in_days else None,
+            account=account,
+            now=now,
+        )
+    except (ValueError, Unavailable) as exc:
+        raise click.ClickException(str(exc)) from exc
+    _say(rack, issued.key)
+    click.echo("The secret is shown only now; the server keeps a hash of it.")
+    click.echo(issued.secret)
+
+
+def _plan(rack: Rack, plan_id: str | None) -> Plan | None:
+    if plan_id is None:
+        return None
+    plan = rack.plans.get(plan_id)
+    if plan is None:
+        raise click.ClickException(f"There is no plan {plan_id}. Choose from {', '.join(rack.plans.ids)}.")
+    return plan
+
+
+def _say(rack: Rack, key: service.KeyFacts) -> None:
+    account = accounts.find(rack.store, key.account)
+    plan = rack.plans.get(account.plan_id or "") or rack.plans.default
+    for label, value in (
+        ("id", key.id),
+        ("name", key.name),
+        ("mode", key.mode),
+        ("account", f"{key.account} (plan {plan.id})"),
+        ("permissions", ", ".join(key.permissions)),
+        ("expires", _when(key.expires_at)),
+    ):
+        click.echo(f"{label:<12} {value}")
+
+
+@keys.command("list")
+def list_keys() -> None:
+    """Show every key; of a secret, only its ends."""
+    try:
+        found = service.list_all(_rack().store)
+    except Unavailable as exc:
+        raise click.ClickException(str(exc)) from exc
+    if not found:
+        click.echo("There is no key yet. Make one: flask keys create --name NAME")
+        return
+    now = datetime.now(UTC)
+    head = ("ID", "NAME", "KEY", "MODE", "STATE", "ACCOUNT", "PERMISSIONS", "CREATED", "LAST USED", "EXPIRES")
+    rows = [head, *(_row(key, now) for key in found)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    for row in rows:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _row(key: service.KeyFacts, now: datetime) -> tuple[str, ...]:
+    return (
+        str(key.id),
+        key.name,
+        key.redacted,
+        key.mode,
+        key.state(now),
+        key.account,
+        ",".join(key.permissions),
+        _when(key.created_at),
+        _when(key.last_used_at),
+        _when(key.expires_at),
+    )
+
+
+def _when(at: datetime | None) -> str:
+    return "never" if at is None else at.strftime("%Y-%m-%d %H:%M UTC")
+
+
+@keys.command("revoke")
+@click.argument("which")
+def revoke(which: str) -> None:
+    """Refuse a key from the next request on. WHICH is its id, its name, or how it starts."""
+    try:
+        key = service.revoke(_rack().store, which, datetime.now(UTC))
+    except (service.NoSuchKey, Unavailable) as exc:
+        raise click.ClickException(str(exc)) from exc
+    click.echo(f"Revoked key {key.id}, {key.name} ({key.redacted}).")

@@ -1,0 +1,82 @@
+"""The plans on offer, read from `data/plans.toml` and the operator's `instance/plans.toml`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from . import datafile, money
+
+DATA = Path(__file__).parent / "data" / "plans.toml"
+
+
+class BadPlans(ValueError):
+    """Plans the server cannot start with; the message names file, line, plan and what is wrong."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One plan. Limits are an account's, all its live keys together; None means that the plan has no such limit."""
+
+    id: str
+    name: str
+    for_whom: str
+    requests_per_minute: int
+    concurrent_requests: int
+    monthly_nanousd: int
+    tokens_per_day: int | None = None
+    tokens_per_minute: int | None = None
+    is_prepaid: bool = False
+    is_default: bool = False
+
+    @property
+    def usd_per_month(self) -> Decimal:
+        return money.usd(self.monthly_nanousd)
+
+
+class Plans:
+    """The plans by id, in the order of the files."""
+
+    def __init__(self, plans: tuple[Plan, ...]) -> None:
+        self._plans = {plan.id: plan for plan in plans}
+        self.default = next(plan for plan in plans if plan.is_default)
+
+    def __iter__(self) -> Iterator[Plan]:
+        return iter(self._plans.values())
+
+    def get(self, plan_id: str) -> Plan | None:
+        return self._plans.get(plan_id)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return tuple(self._plans)
+
+
+def load(*paths: Path) -> Plans:
+    """The shipped plans, then those of each of `paths` that exists: a known id overrides key by key."""
+    entries = datafile.read("plans", "plan", BadPlans, DATA, *paths)
+    plans = tuple(_plan(entry) for entry in entries)
+    defaults = [entry for entry, plan in zip(entries, plans, strict=True) if plan.is_default]
+    if len(defaults) != 1:
+        last = defaults[-1].where["is_default"] if defaults else str(DATA)
+        raise BadPlans(f"{last}: exactly one plan must have is_default = true, and {len(defaults)} have")
+    return Plans(plans)
+
+
+def _plan(entry: datafile.Entry) -> Plan:
+    plan = datafile.build(Plan, entry, {"monthly_nanousd": ("usd_per_month", money.nanousd)})
+    entry.check(
+        ("id", bool(re.fullmatch(r"[a-z0-9][a-z0-9._-]*", plan.id)), "must be lower-case letters, digits, . _ -"),
+        ("requests_per_minute", plan.requests_per_minute > 0, "must be at least 1"),
+        ("concurrent_requests", plan.concurrent_requests > 0, "must be at least 1"),
+        ("tokens_per_day", plan.tokens_per_day is None or plan.tokens_per_day > 0, "must be at least 1, or left out"),
+        (
+            "tokens_per_minute",
+            plan.tokens_per_minute is None or plan.tokens_per_minute > 0,
+            "must be at least 1, or left out",
+        ),
+    )
+    return plan

@@ -1,0 +1,199 @@
+"""What an account may still use, decided from what stands against it. Nothing here reads a clock or a database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from ..errors import InsufficientCredits, RateLimited
+from ..store.base import microseconds
+from .keys import Caller
+
+MINUTE_S = 60
+SECOND_US = 1_000_000
+# When other requests hold what is missing, nobody knows how much of it they will return, or when.
+HELD_RETRY_S = 2
+BUSY_RETRY_S = 1
+NO_RETRY = (("x-should-retry", "false"),)
+
+
+@dataclass(frozen=True)
+class Need:
+    """What one request may take at most: both bounds in tokens, prices in nano-dollars per token."""
+
+    prompt_tokens: int
+    output_tokens: int
+    input_nanousd: int
+    output_nanousd: int
+
+    @property
+    def least_tokens(self) -> int:
+        """What it cannot do without: its prompt, and one token of an answer if it wants any."""
+        return self.prompt_tokens + min(1, self.output_tokens)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What stands against an account before a request. `counted` is used for good, `held` may come back in part.
+
+    `minute` lists the requests of the last 60 seconds as (admitted at, tokens), in microseconds and oldest first.
+    """
+
+    open_requests: int = 0
+    counted_today: int = 0
+    held_today: int = 0
+    key_counted_today: int = 0
+    key_held_today: int = 0
+    minute: tuple[tuple[int, int], ...] = ()
+    credit_nanousd: int = 0
+    held_nanousd: int = 0
+
+
+@dataclass(frozen=True)
+class LimitState:
+    """The tightest limit on tokens: its size, what is left of it, and the seconds until it is whole again."""
+
+    limit: int
+    remaining: int
+    reset_s: int
+
+
+@dataclass(frozen=True)
+class _Window:
+    """One limit on tokens as it stands. `entries` are those of a moving window; a day has none."""
+
+    code: str
+    noun: str
+    limit: int
+    counted: int
+    held: int
+    entries: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def left(self) -> int:
+        return max(0, self.limit - self.counted - self.held)
+
+
+def output_tokens(caller: Caller, need: Need, standing: Standing, now: datetime) -> int:
+    """How many tokens of an answer fit into what is left: all that are wanted, or as many as the tightest limit allows.
+
+    Raises RateLimited with the seconds after which a retry can succeed, or InsufficientCredits.
+    """
+    _check_concurrency(caller, standing)
+    if not caller.is_live:
+        return need.output_tokens
+    granted = need.output_tokens
+    for window in _windows(caller, standing):
+        if window.left < need.least_tokens:
+            raise _refusal(window, need, now)
+        granted = min(granted, window.left - need.prompt_tokens)
+    return min(granted, _affordable(need, standing)) if caller.plan.is_prepaid else granted
+
+
+def state(caller: Caller, standing: Standing, now: datetime) -> LimitState | None:
+    """What the headers say about tokens; None for a test key and for a plan without a limit on tokens."""
+    windows = list(_windows(caller, standing)) if caller.is_live else []
+    if not windows:
+        return None
+    window = min(windows, key=lambda window: window.left)
+    if window.code == "tokens_per_day":
+        reset_s = seconds_to_midnight(now)
+    else:
+        newest = window.entries[-1][0] if window.entries else 0
+        reset_s = max(0, _seconds_until(newest + MINUTE_S * SECOND_US, now))
+    return LimitState(window.limit, window.left, reset_s)
+
+
+def seconds_to_midnight(now: datetime) -> int:
+    """Whole seconds until the next day of UTC begins, rounded up."""
+    midnight = datetime(now.year, now.month, now.day, tzinfo=UTC) + timedelta(days=1)
+    return _seconds_until(microseconds(midnight), now)
+
+
+def _seconds_until(at_us: int, now: datetime) -> int:
+    return -((microseconds(now) - at_us) // SECOND_US)
+
+
+def _check_concurrency(caller: Caller, standing: Standing) -> None:
+    limit = caller.plan.concurrent_requests
+    if standing.open_requests >= limit:
+        raise RateLimited(
+            f"{limit} requests of this account are being answered at the same time, which is the most its plan allows. "
+            "Retry when one of them is done.",
+            code="concurrent_requests",
+            retry_after_s=BUSY_RETRY_S,
+        )
+
+
+def _windows(caller: Caller, standing: Standing) -> Iterator[_Window]:
+    plan = caller.plan
+    if plan.tokens_per_minute is not None:
+        used = sum(tokens for _, tokens in standing.minute)
+        yield _Window("tokens_per_minute", "", plan.tokens_per_minute, used, 0, standing.minute)
+    if plan.tokens_per_day is not None:
+        yield _Window(
+            "tokens_per_day", "The daily budget", plan.tokens_per_day, standing.counted_today, standing.held_today
+        )
+    if caller.tokens_per_day is not None:
+        counted, held = standing.key_counted_today, standing.key_held_today
+        yield _Window("tokens_per_day", "This key's own daily budget", caller.tokens_per_day, counted, held)
+
+
+def _refusal(window: _Window, need: Need, now: datetime) -> RateLimited:
+    return _minute_refusal(window, need, now) if window.code == "tokens_per_minute" else _day_refusal(window, need, now)
+
+
+def _minute_refusal(window: _Window, need: Need, now: datetime) -> RateLimited:
+    least, limit = need.least_tokens, window.limit
+    if least > limit:
+        return RateLimited(
+            f"This request needs {least:,} tokens at least, more than the {limit:,} a minute of this plan. Shorten it.",
+            code=window.code,
+            retry_after_s=MINUTE_S,
+            headers=NO_RETRY,
+        )
+    free, retry_after_s = limit - window.counted, MINUTE_S
+    for admitted_at, tokens in window.entries:
+        free += tokens
+        if free >= least:
+            retry_after_s = max(1, _seconds_until(admitted_at + MINUTE_S * SECOND_US, now))
+            break
+    return RateLimited(
+        f"The {limit:,} tokens a minute of this plan are used up. Retry in {retry_after_s} s.",
+        code=window.code,
+        retry_after_s=retry_after_s,
+    )
+
+
+def _day_refusal(window: _Window, need: Need, now: datetime) -> RateLimited:
+    if window.limit - window.counted >= need.least_tokens:
+        return RateLimited(
+            f"{window.noun} of {window.limit:,} tokens is held by requests that are still being answered. "
+            "What they do not use comes back: retry when they are done.",
+            code=window.code,
+            retry_after_s=HELD_RETRY_S,
+        )
+    wait_s = seconds_to_midnight(now)
+    left = max(0, window.limit - window.counted)
+    rest = f"has {left:,} left, and this request needs {need.least_tokens:,} at least" if left else "is used up"
+    return RateLimited(
+        f"{window.noun} of {window.limit:,} tokens {rest}. It starts again at 00:00 UTC, "
+        f"in {wait_s // 3600} h {wait_s % 3600 // 60} min. A larger plan has more: Dashboard → Billing.",
+        code=window.code,
+        retry_after_s=wait_s,
+        headers=NO_RETRY,
+    )
+
+
+def _affordable(need: Need, standing: Standing) -> int:
+    """How many tokens of an answer the credits cover. Raises InsufficientCredits when they do not cover the least."""
+    left = standing.credit_nanousd - standing.held_nanousd
+    left_for_output = left - need.prompt_tokens * need.input_nanousd
+    least = min(1, need.output_tokens) * need.output_nanousd
+    if left <= 0 or left_for_output < least:
+        held = " Requests still being answered hold a part of them." if standing.held_nanousd else ""
+        raise InsufficientCredits(
+            f"The account's credits do not cover this request.{held} Add credits: Dashboard → Billing."
+        )
+    return left_for_output // need.output_nanousd if need.output_nanousd else need.output_tokens

@@ -1,0 +1,269 @@
+"""The meter: a request is admitted against its account's limits, checkpointed while it streams, and settled once.
+
+The usage row is written before the first byte and outlives its worker, so nothing is used without being counted.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import socket
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from ..catalog import Model
+from ..errors import Unavailable
+from ..store.base import microseconds
+from ..store.db import Store, Transaction
+from . import ledger, limits
+from .keys import Caller
+from .ledger import Settlement
+from .limits import LimitState, Need, Standing
+
+__all__ = ["Admission", "Grant", "LimitState", "Meter", "Settlement"]
+
+log = logging.getLogger(__name__)
+
+# A row whose owner has been silent for LEASE_S belongs to a dead worker. The owner renews a row when less than
+# RENEW_BELOW_S is left, which leaves room for a database that is away for ten seconds.
+LEASE_S = 20
+RENEW_BELOW_S = 15
+TOUCH_KEY_EVERY_S = 60
+# Rows renewed in one transaction: a few milliseconds, so that streams go on in between.
+RENEW_AT_ONCE = 200
+SECOND_US = 1_000_000
+
+
+@dataclass(frozen=True)
+class Admission:
+    """A request that wants to start. Both token counts are upper bounds; `output_tokens` is 0 for embeddings."""
+
+    request_id: str
+    caller: Caller
+    endpoint: str
+    model: Model
+    prompt_tokens: int
+    output_tokens: int
+    user: str | None
+    stream: bool
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What an admitted request may generate, at most; and the limit on tokens after its reservation, for headers."""
+
+    output_tokens: int
+    limits: LimitState | None
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Meter:
+    """Keeps the usage rows of one process. `owner` names that process on its rows."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        clock: Callable[[], datetime] = _utc_now,
+        owner: str | None = None,
+        lease_s: int = LEASE_S,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self.owner = owner or f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._lease_us = lease_s * SECOND_US
+        self._renew_below_us = self._lease_us * RENEW_BELOW_S // LEASE_S
+        self._open: dict[str, int] = {}
+        self._unsettled: dict[str, tuple[Settlement, int]] = {}
+        self._touched: dict[int, int] = {}
+        self._away_at: int | None = None
+
+    def admit(self, admission: Admission) -> Grant:
+        """Reserve what the request may take at most and write its usage row, in one transaction.
+
+        Raises RateLimited, InsufficientCredits, or Unavailable when the store cannot be reached.
+        """
+        now = self._clock()
+        at = microseconds(now)
+        caller, need = admission.caller, _need(admission)
+        with self._store.transaction() as tx:
+            standing = _standing(tx, caller, now)
+            output_tokens = limits.output_tokens(caller, need, standing, now)
+            row = _row(admission, replace(need, output_tokens=output_tokens), now)
+            ledger.open_row(tx, {**row, "owner": self.owner, "expires_at": at + self._lease_us})
+            is_touched = at - self._touched.get(caller.key_id, 0) < TOUCH_KEY_EVERY_S * SECOND_US
+            if not is_touched:
+                ledger.touch_key(tx, caller.key_id, at)
+        # Only now, so that a row whose commit was answered by silence expires like any other without an owner.
+        self._open[admission.request_id] = at + self._lease_us
+        if not is_touched:
+            self._note_touched(caller.key_id, at)
+        return Grant(output_tokens, limits.state(caller, _with_hold(standing, row, at), now))
+
+    def checkpoint(self, request_id: str, prompt_tokens: int, completion_tokens: int) -> None:
+        """Note what was delivered so far. A store that is away does not cut a stream: the next one catches up."""
+        expires_at = microseconds(self._clock()) + self._lease_us
+        try:
+            with self._store.transaction() as tx:
+                ledger.checkpoint(tx, request_id, prompt_tokens, completion_tokens, expires_at)
+        except Unavailable:
+            log.warning("a checkpoint was skipped", extra={"request_id": request_id})
+            return
+        if request_id in self._open:
+            self._open[request_id] = expires_at
+
+    def settle(self, request_id: str, settlement: Settlement) -> None:
+        """Book what a request took and return the rest of its reservation; a second call changes nothing.
+
+        Never raises for a store that is away: the answer was delivered, so the booking waits for the next `heartbeat`.
+        """
+        # Kept until it is booked: a greenlet may be killed in here.
+        self._unsettled[request_id] = (settlement, microseconds(self._clock()))
+        try:
+            self._book(request_id)
+        except Unavailable:
+            log.warning("a settlement waits for the database", extra={"request_id": request_id})
+
+    def standing(self, caller: Caller) -> Standing:
+        """What stands against an account at this moment."""
+        with self._store.query() as query:
+            return _standing(query, caller, self._clock(), is_locked=False)
+
+    def limits(self, caller: Caller) -> LimitState | None:
+        """The limit on tokens at this moment, for the headers of a response that admitted nothing."""
+        return limits.state(caller, self.standing(caller), self._clock()) if caller.is_live else None
+
+    def heartbeat(self) -> int:
+        """Book what could not be booked, and renew the rows of requests still being answered; how many were renewed."""
+        at = microseconds(self._clock())
+        try:
+            for request_id in list(self._unsettled):
+                self._book(request_id)
+            due = [id_ for id_, expires_at in self._open.items() if expires_at - at < self._renew_below_us]
+            for start in range(0, len(due), RENEW_AT_ONCE):
+                self._renew(due[start : start + RENEW_AT_ONCE], at + self._lease_us)
+        except Unavailable:
+            self._away_at = at
+            raise
+        return len(due)
+
+    def sweep(self) -> int:
+        """Settle the rows whose owner died with what was known to be delivered; how many. Harmless to repeat.
+
+        After an outage of the store nobody could renew anything, so for the length of one lease nothing is swept.
+        """
+        at = microseconds(self._clock())
+        if self._away_at is not None and at - self._away_at < self._lease_us:
+            return 0
+        with self._store.query() as query:
+            found = ledger.expired(query, at)
+        swept = 0
+        for request_id, prompt_tokens, completion_tokens in found:
+            end = Settlement("worker_died", prompt_tokens, completion_tokens)
+            with self._store.transaction() as tx:
+                swept += ledger.close_row(tx, request_id, end, at, expired_before=at)
+        if swept:
+            log.warning("settled %d requests whose worker died", swept)
+        return swept
+
+    def _book(self, request_id: str) -> None:
+        settlement, at = self._unsettled[request_id]
+        with self._store.transaction() as tx:
+            ledger.close_row(tx, request_id, settlement, at)
+        self._unsettled.pop(request_id, None)
+        self._open.pop(request_id, None)
+
+    def _renew(self, request_ids: Iterable[str], expires_at: int) -> None:
+        with self._store.transaction() as tx:
+            for request_id in request_ids:
+                ledger.extend(tx, request_id, expires_at)
+        for request_id in request_ids:
+            if request_id in self._open:
+                self._open[request_id] = expires_at
+
+    def _note_touched(self, key_id: int, at: int) -> None:
+        if len(self._touched) > 10_000:
+            self._touched.clear()
+        self._touched[key_id] = at
+
+
+def _need(admission: Admission) -> Need:
+    model, is_live = admission.model, admission.caller.is_live
+    return Need(
+        prompt_tokens=admission.prompt_tokens,
+        output_tokens=admission.output_tokens,
+        input_nanousd=model.input_nanousd if is_live else 0,
+        output_nanousd=model.output_nanousd if is_live else 0,
+    )
+
+
+def _standing(tx: Transaction, caller: Caller, now: datetime, *, is_locked: bool = True) -> Standing:
+    has_minute = caller.plan.tokens_per_minute is not None
+    since = microseconds(now) - limits.MINUTE_S * SECOND_US if has_minute else None
+    who = ledger.Who(caller.account_id, caller.key_id, caller.mode)
+    return ledger.standing(tx, who, _day(now), since, is_locked=is_locked)
+
+
+def _day(now: datetime) -> str:
+    return now.date().isoformat()
+
+
+def _row(admission: Admission, granted: Need, now: datetime) -> dict[str, object]:
+    """The columns of a new usage row. Test requests hold nothing and have no price."""
+    caller = admission.caller
+    is_prepaid = caller.is_live and caller.plan.is_prepaid
+    worth = granted.prompt_tokens * granted.input_nanousd + granted.output_tokens * granted.output_nanousd
+    return {
+        **_NOTHING_YET,
+        "request_id": admission.request_id,
+        "account_id": caller.account_id,
+        "key_id": caller.key_id,
+        "mode": caller.mode,
+        "plan_id": caller.plan.id,
+        "model_id": admission.model.id,
+        "endpoint": admission.endpoint,
+        "is_stream": admission.stream,
+        "is_prepaid": is_prepaid,
+        "end_user": admission.user,
+        "state": "open",
+        "day": _day(now),
+        "created_at": microseconds(now),
+        "held_tokens": granted.prompt_tokens + granted.output_tokens if caller.is_live else 0,
+        "held_nanousd": worth if is_prepaid else 0,
+        "input_nanousd": granted.input_nanousd,
+        "output_nanousd": granted.output_nanousd,
+    }
+
+
+_NOTHING_YET: dict[str, object] = {
+    "outcome": None,
+    "settled_at": None,
+    "prompt_tokens": 0,
+    "completion_tokens": 0,
+    "cached_tokens": 0,
+    "counted_prompt_tokens": 0,
+    "counted_completion_tokens": 0,
+    "cost_nanousd": 0,
+    "queue_ns": 0,
+    "load_ns": 0,
+    "prompt_ns": 0,
+    "generation_ns": 0,
+    "first_token_ns": 0,
+    "total_ns": 0,
+}
+
+
+def _with_hold(standing: Standing, row: dict[str, object], at: int) -> Standing:
+    """The standing after the reservation just made."""
+    held = int(row["held_tokens"])  # type: ignore[call-overload]
+    return replace(
+        standing,
+        held_today=standing.held_today + held,
+        key_held_today=standing.key_held_today + held,
+        minute=(*standing.minute, (at, held)),
+    )

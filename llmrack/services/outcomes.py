@@ -1,0 +1,80 @@
+"""How a request can end, once, and what each end costs: the meter, the receipts and the documentation read these rows.
+
+The rule: what was delivered is charged, also when the client leaves. What fails before the first token costs nothing.
+When a stream breaks on our side after that, the delivered tokens are charged and the prompt is not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One way to end. `when` completes "The request ended so when ...", `why` is the receipt's word on the charge."""
+
+    name: str
+    charges_prompt: bool
+    charges_completion: bool
+    when: str
+    why: str
+
+    @property
+    def is_charged(self) -> bool:
+        return self.charges_completion
+
+    def counted(self, prompt_tokens: int, completion_tokens: int) -> tuple[int, int]:
+        """Which of the tokens count against budgets and the bill: (prompt, completion)."""
+        if not self.charges_completion or (self.name != "completed" and completion_tokens == 0):
+            return 0, 0
+        return (prompt_tokens if self.charges_prompt else 0), completion_tokens
+
+
+OUTCOMES: dict[str, Outcome] = {
+    row.name: row
+    for row in (
+        Outcome("completed", True, True, "the whole answer was delivered.", "The answer was delivered."),
+        Outcome(
+            "client_gone",
+            True,
+            True,
+            "the client hung up first.",
+            "The client left: what had been delivered until then is charged, nothing if that was nothing.",
+        ),
+        Outcome(
+            "upstream_error",
+            False,
+            False,
+            "the model failed before anything was delivered.",
+            "Nothing was delivered, so nothing is charged.",
+        ),
+        Outcome(
+            "stream_error",
+            False,
+            True,
+            "the model failed in the middle of a stream.",
+            "The stream broke on our side: the delivered tokens are charged, the prompt is not.",
+        ),
+        Outcome(
+            "server_shutdown",
+            False,
+            True,
+            "this server stopped before the answer was complete.",
+            "The server stopped: the delivered tokens are charged, the prompt is not.",
+        ),
+        Outcome(
+            "worker_died",
+            False,
+            True,
+            "the process answering it was killed.",
+            "The server process died: the tokens known to be delivered are charged, the prompt is not.",
+        ),
+        Outcome(
+            "refused",
+            False,
+            False,
+            "the request turned out to be one that cannot be answered.",
+            "The request was refused, so nothing is charged.",
+        ),
+    )
+}

@@ -1,0 +1,217 @@
+"""The database: connections that survive gevent, short transactions, and one error for a store that is away."""
+
+from __future__ import annotations
+
+import logging
+import random
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import Connection, Engine, event, exc
+from sqlalchemy.engine import make_url
+from sqlalchemy.pool import PoolProxiedConnection, QueuePool
+
+from ..errors import Unavailable
+from . import models
+from .base import Base
+from .statement import Statement, Transaction
+
+__all__ = ["Statement", "Store", "Transaction", "db", "engine_options", "models"]
+
+log = logging.getLogger(__name__)
+
+db = SQLAlchemy(model_class=Base)
+
+# Transactions take about a millisecond, so a few connections serve thousands of open streams.
+POOL_SIZE = 10
+POOL_WAIT_S = 5
+CONNECT_TIMEOUT_S = 3
+BUSY_DEADLINE_S = 5.0
+RETRY_AFTER_S = 2
+
+_POSTGRESQL_OPTIONS = "-c lock_timeout=5s -c statement_timeout=15s -c idle_in_transaction_session_timeout=30s"
+
+
+def engine_options(url: str) -> dict[str, Any]:
+    """The SQLAlchemy options for `url`. Raises ValueError for a database or driver that LLMRack does not work on."""
+    parsed = make_url(url)
+    options: dict[str, Any] = {
+        "poolclass": QueuePool,
+        "pool_size": POOL_SIZE,
+        "max_overflow": 0,
+        "pool_timeout": POOL_WAIT_S,
+        "pool_use_lifo": True,
+    }
+    if parsed.drivername in ("sqlite", "sqlite+pysqlite") and parsed.database not in (None, "", ":memory:"):
+        # Transactions are begun by hand, and waiting for a lock is ours, because SQLite's own wait stops the worker.
+        options["connect_args"] = {"isolation_level": None, "timeout": 0, "check_same_thread": False}
+    elif parsed.drivername == "postgresql+psycopg":
+        options["connect_args"] = {"connect_timeout": CONNECT_TIMEOUT_S, "options": _POSTGRESQL_OPTIONS}
+    else:
+        raise ValueError(
+            f"The database URL {parsed.render_as_string()} is not supported. "
+            "Use sqlite:////path/to/file.db, or postgresql+psycopg://user:password@host/database."
+        )
+    return options
+
+
+class Store:
+    """Short transactions on one engine. Raises `Unavailable` when the database cannot be reached."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.dialect = engine.dialect.name
+        self._driver: Any = engine.dialect.loaded_dbapi
+        self._away = (self._driver.OperationalError, self._driver.InterfaceError)
+        _prepare(engine)
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction for Core statements, committed at the end. Nothing may yield to other greenlets inside."""
+        with self._translated(), self.engine.connect() as connection:
+            if self.dialect == "sqlite":
+                _retry_while_busy(lambda: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+            with _ended(connection):
+                yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection for Core queries that see one state of the database."""
+        with self._translated(), self.engine.connect() as connection:
+            if self.dialect == "sqlite":
+                connection.exec_driver_sql("BEGIN")
+            with _ended(connection):
+                yield connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """`write` for prepared statements, on the driver's connection."""
+        with self._translated(), self._borrowed() as connection:
+            if self.dialect == "sqlite":
+                _retry_while_busy(lambda: connection.execute("BEGIN IMMEDIATE"))
+            yield self._on(connection)
+            connection.commit()
+
+    @contextmanager
+    def query(self) -> Iterator[Transaction]:
+        """One prepared query. On PostgreSQL without the two round trips of a transaction around it."""
+        with self._translated(), self._borrowed(can_repair=False) as connection:
+            if self.dialect == "sqlite":
+                yield self._on(connection)
+                return
+            connection.autocommit = True
+            yield self._on(connection)
+            connection.autocommit = False
+
+    def ping(self) -> None:
+        """Raises Unavailable unless the database answers."""
+        with self._translated(), self._borrowed() as connection:
+            connection.execute("SELECT 1").fetchone()
+
+    def _on(self, connection: Any) -> Transaction:
+        return Transaction(connection, self.dialect)
+
+    @contextmanager
+    def _borrowed(self, *, can_repair: bool = True) -> Iterator[Any]:
+        """A driver connection that goes back to the pool only in a state the next borrower can use.
+
+        A greenlet may be killed while PostgreSQL still works on its statement; whoever got that connection next would
+        read the answer meant for another request. So anything but an ordinary failure drops the connection.
+        """
+        pooled: PoolProxiedConnection = self.engine.raw_connection()
+        try:
+            yield pooled.dbapi_connection
+        except BaseException as error:
+            if can_repair and isinstance(error, Exception) and not isinstance(error, self._away):
+                _roll_back(pooled)
+            else:
+                pooled.invalidate()
+            raise
+        finally:
+            pooled.close()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError, *self._away) as error:
+            log.error("the database failed: %s", error)
+            raise Unavailable(
+                "The database cannot be reached at the moment. Retry is safe.", retry_after_s=RETRY_AFTER_S
+            ) from error
+
+
+@contextmanager
+def _ended(connection: Connection) -> Iterator[None]:
+    try:
+        yield
+    except Exception:
+        connection.rollback()
+        raise
+    except BaseException:
+        connection.invalidate()
+        raise
+    connection.commit()
+
+
+def _retry_while_busy(begin: Callable[[], Any]) -> None:
+    """Run `begin` until no other process writes; raises after `BUSY_DEADLINE_S`."""
+    deadline = time.monotonic() + BUSY_DEADLINE_S
+    pause_s = 0.001
+    while True:
+        try:
+            begin()
+            return
+        except (sqlite3.OperationalError, exc.OperationalError) as error:
+            if not _is_busy(error) or time.monotonic() > deadline:
+                raise
+        time.sleep(pause_s * (0.5 + random.random()))  # noqa: S311 - jitter
+        pause_s = min(pause_s * 2, 0.02)
+
+
+def _roll_back(pooled: PoolProxiedConnection) -> None:
+    try:
+        pooled.rollback()
+    except Exception:
+        pooled.invalidate()
+
+
+def _is_busy(error: BaseException) -> bool:
+    cause = error.orig if isinstance(error, exc.DBAPIError) else error
+    return getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
+
+
+def _prepare(engine: Engine) -> None:
+    """Set up each new connection of this engine, and drop pooled ones whose server has gone."""
+    if engine.dialect.name == "sqlite":
+        if not event.contains(engine, "connect", _set_up_sqlite):
+            event.listen(engine, "connect", _set_up_sqlite)
+    elif not event.contains(engine, "checkout", _drop_if_gone):
+        event.listen(engine, "checkout", _drop_if_gone)
+
+
+def _set_up_sqlite(connection: sqlite3.Connection, record: Any) -> None:
+    # Turning WAL on needs a lock for a moment, which another process starting at the same time may hold.
+    connection.execute("PRAGMA busy_timeout = 5000")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA busy_timeout = 0")
+    # In WAL, NORMAL loses nothing when the process is killed; a power cut may undo the last commits. FULL would make
+    # every stream of this worker wait for the disk twice a request (https://sqlite.org/pragma.html#pragma_synchronous).
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _drop_if_gone(connection: Any, record: Any, proxy: Any) -> None:
+    """An idle connection has nothing to say, so reading it, which never waits, finds out whether the server left."""
+    try:
+        connection.pgconn.consume_input()
+        is_idle = connection.info.transaction_status == 0
+    except Exception:
+        is_idle = False
+    if not is_idle or connection.closed:
+        # Unlike DisconnectionError this one also drops the other connections of the same age.
+        raise exc.InvalidatePoolError("the server closed this connection")
