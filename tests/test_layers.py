@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 CORE = {"llmrack"}
-WIRE = CORE | {"llmrack.wire", "msgspec", "jsonschema"}
+WIRE = CORE | {"llmrack.wire", "msgspec", "jsonschema", "referencing", "re2"}
 STORE = CORE | {"llmrack.store", "sqlalchemy"}
 
 # The first row whose name is a prefix of the module decides.

@@ -1,0 +1,182 @@
+"""POST /v1/chat/completions: from the request body to Ollama's /api/chat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..catalog import Catalog, Model
+from ..errors import InvalidRequest
+from . import fields, jsonbody, messages, rows, tools
+from .asks import Features, estimate, header_names, length_bytes, load_body, refuse_too_long, room
+from .chatanswer import ChatPlain, ChatStream
+from .messages import Conversation
+from .responseformat import Format
+
+# Words that only mean something beside tools that are used.
+_TOOL_FIELDS = ("tools", "tool_choice", "parallel_tool_calls")
+_EFFORTS = {"minimal": "low", "xhigh": "max"}
+# Longest seed the model server's own type holds (an unsigned 32-bit number, of which the last means "random").
+_SEEDS = 2**31 - 1
+
+
+@dataclass
+class ChatAsk:
+    """A checked request; see `asks.Ask`. `tools` are as Ollama reads them; one of `forced` must be called."""
+
+    model: Model
+    stream: bool
+    user: str | None
+    ignored: tuple[str, ...]
+    prompt_tokens: int
+    output_tokens: int
+    conversation: Conversation
+    options: dict[str, Any]
+    tools: list[dict[str, Any]]
+    forced: list[dict[str, Any]]
+    is_parallel: bool
+    format: Format | None
+    think: bool | str | None
+    top_logprobs: int | None
+    has_usage_chunk: bool
+    endpoint: str = "chat"
+    id_prefix: str = "chatcmpl-"
+
+    def bodies(self, output_tokens: int) -> list[dict[str, Any]]:
+        return [self.body(self.conversation.messages, min(output_tokens, self.output_tokens))]
+
+    def body(self, conversation: list[dict[str, Any]], output_tokens: int) -> dict[str, Any]:
+        body = load_body(self.model)
+        body["messages"] = conversation
+        body["stream"] = self.stream
+        body["options"] |= {**self.options, "num_predict": max(1, output_tokens)}
+        if self.tools:
+            body["tools"] = self.tools
+        if self.forced:
+            body["format"] = tools.forced_format(self.forced)
+        elif self.format is not None:
+            body["format"] = self.format.ollama
+        if self.think is not None:
+            body["think"] = self.think
+        if self.top_logprobs is not None:
+            body["logprobs"] = True
+            body["top_logprobs"] = self.top_logprobs
+        return body
+
+    def open_stream(self, id: str, created: int) -> ChatStream:
+        return ChatStream(self, id, created)
+
+    def open_plain(self, id: str, created: int) -> ChatPlain:
+        return ChatPlain(self, id, created)
+
+
+def parse(raw: bytes, catalog: Catalog, features: Features) -> ChatAsk:
+    """The request in a body. Raises InvalidRequest with the field at fault."""
+    body = jsonbody.decode(raw)
+    model = rows.model(body, catalog, embeds=False)
+    values, unknown = rows.read(fields.CHAT, body)
+    conversation = messages.read(values["messages"], model, features)
+    ignored = [*unknown, *_without_effect(values, model)]
+    offered, forced = _tools(values)
+    format_ = values.get("response_format")
+    ours = tools.to_ollama(offered)
+    size_bytes = conversation.size_bytes + sum(length_bytes(str(tool)) for tool in ours)
+    refuse_too_long(model, conversation.texts, size_bytes, "messages")
+    prompt_tokens = estimate(model, size_bytes, len(conversation.messages), conversation.images)
+    return ChatAsk(
+        model=model,
+        stream=values.get("stream", False),
+        user=values.get("user"),
+        ignored=header_names(ignored),
+        prompt_tokens=prompt_tokens,
+        output_tokens=room(model, prompt_tokens, max_tokens(values)),
+        conversation=conversation,
+        options=options(fields.CHAT, values),
+        tools=ours,
+        forced=forced,
+        is_parallel=values.get("parallel_tool_calls", True),
+        format=format_,
+        think=_think(values, model),
+        top_logprobs=_top_logprobs(values, features),
+        has_usage_chunk=values.get("stream_options", {}).get("include_usage", False),
+    )
+
+
+def max_tokens(values: dict[str, Any]) -> int | None:
+    bounds = [values[name] for name in ("max_tokens", "max_completion_tokens") if name in values]
+    return min(bounds, default=None)
+
+
+def options(known: rows.Rows, values: dict[str, Any]) -> dict[str, Any]:
+    """Ollama's `options` of a chat or text completion, without those that load a model."""
+    chosen = rows.options(known, values)
+    if values.get("stop"):
+        chosen["stop"] = values["stop"]
+    if "seed" in values:
+        seed = values["seed"]
+        chosen["seed"] = seed if 0 <= seed < _SEEDS else seed % _SEEDS
+    return chosen
+
+
+def _without_effect(values: dict[str, Any], model: Model) -> list[str]:
+    """Drop what the model cannot do from `values`, and say its names."""
+    names: list[str] = []
+    if values.get("tools") and not model.can("tools"):
+        names += [name for name in _TOOL_FIELDS if name in values]
+    if "reasoning_effort" in values and not model.can("reasoning"):
+        names.append("reasoning_effort")
+    for name in names:
+        del values[name]
+    format_ = values.get("response_format")
+    if format_ is not None and not model.can("json"):
+        raise InvalidRequest(f"{model.id} does not support response_format.", param="response_format")
+    if format_ is not None and format_.checker is not None and format_.checker.loose:
+        names += [f"response_format.json_schema.schema.{word}" for word in format_.checker.loose]
+    return names
+
+
+def _tools(values: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The tools to offer, and those of which one must be called. Raises InvalidRequest."""
+    offered = values.get("tools", [])
+    choice = values.get("tool_choice", "auto")
+    if choice == "none":
+        return [], []
+    if choice == "auto":
+        return offered, []
+    if not offered:
+        raise InvalidRequest("tool_choice asks for a call, but there are no tools.", param="tool_choice")
+    if choice == "required":
+        return offered, offered
+    named = [tool for tool in offered if tool["name"] == choice[0]][:1]
+    if not named:
+        raise InvalidRequest(f"tool_choice names {choice[0]!r}, which is not among the tools.", param="tool_choice")
+    return named, named
+
+
+def _think(values: dict[str, Any], model: Model) -> bool | str | None:
+    """Ollama's `think`; None leaves it out, which is right for models that never reason."""
+    if not model.can("reasoning"):
+        return None
+    effort = values.get("reasoning_effort")
+    if effort is None:
+        return True
+    return False if effort == "none" else _EFFORTS.get(effort, str(effort))
+
+
+def _top_logprobs(values: dict[str, Any], features: Features) -> int | None:
+    """How many alternatives to ask for; None when no log-probabilities are wanted. Raises InvalidRequest."""
+    if not values.get("logprobs", False):
+        if values.get("top_logprobs"):
+            raise InvalidRequest("top_logprobs goes with logprobs: true.", param="top_logprobs")
+        return None
+    require_logprobs(features)
+    return int(values.get("top_logprobs", 0))
+
+
+def require_logprobs(features: Features) -> None:
+    if not features.logprobs:
+        raise InvalidRequest(
+            "logprobs is not supported here: this server's Ollama is older than 0.12.11.",
+            param="logprobs",
+            code="unsupported_parameter",
+        )

@@ -1,0 +1,104 @@
+"""POST /v1/embeddings: from the request body to Ollama's /api/embed and back."""
+
+from __future__ import annotations
+
+import base64
+import sys
+from array import array
+from dataclasses import dataclass
+from typing import Any
+
+from ..catalog import Catalog, Model
+from ..errors import InvalidRequest, UpstreamError
+from . import fields, jsonbody, rows, sse
+from .asks import Usage, estimate, header_names, length_bytes, refuse_too_long
+from .ollama import EmbedReply
+
+
+@dataclass
+class EmbedAsk:
+    """A checked request; see `asks.EmbedAsk`. `dimensions` is None for all that the model has."""
+
+    model: Model
+    user: str | None
+    ignored: tuple[str, ...]
+    prompt_tokens: int
+    inputs: list[str]
+    dimensions: int | None
+    is_base64: bool
+    endpoint: str = "embeddings"
+    stream: bool = False
+    output_tokens: int = 0
+
+    def body(self) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "model": self.model.ollama,
+            "input": self.inputs,
+            # A text that does not fit is an error, not a vector of its beginning.
+            "truncate": False,
+            "options": {"num_ctx": self.model.num_ctx},
+        }
+        if self.dimensions is not None:
+            body["dimensions"] = self.dimensions
+        return body
+
+    def answer(self, reply: EmbedReply) -> bytes:
+        width = self.dimensions or self.model.dimensions
+        if len(reply.embeddings) != len(self.inputs) or any(len(vector) != width for vector in reply.embeddings):
+            raise UpstreamError(
+                f"The model server did not return one vector of {width} dimensions for each input. Retry is safe."
+            )
+        vectors: list[Any] = [_base64(vector) for vector in reply.embeddings] if self.is_base64 else reply.embeddings
+        usage = self.usage(reply)
+        return sse.encode(
+            {
+                "object": "list",
+                "data": [
+                    {"object": "embedding", "index": index, "embedding": vector} for index, vector in enumerate(vectors)
+                ],
+                "model": self.model.id,
+                "usage": {"prompt_tokens": usage.prompt_tokens, "total_tokens": usage.prompt_tokens},
+            }
+        )
+
+    def usage(self, reply: EmbedReply) -> Usage:
+        """What the server counted; one that counts nothing leaves the length in characters divided by four."""
+        count = reply.prompt_eval_count
+        if count is not None and 0 < count <= self.model.num_ctx * len(self.inputs):
+            return Usage(count, 0)
+        return Usage(sum(max(1, len(text) // 4) for text in self.inputs), 0)
+
+
+def _base64(vector: list[float]) -> str:
+    """Little-endian float32, as OpenAI's SDKs read it."""
+    floats = array("f", vector)
+    if sys.byteorder == "big":
+        floats.byteswap()
+    return base64.b64encode(floats.tobytes()).decode("ascii")
+
+
+def parse(raw: bytes, catalog: Catalog) -> EmbedAsk:
+    """The request in a body. Raises InvalidRequest with the field at fault."""
+    body = jsonbody.decode(raw)
+    model = rows.model(body, catalog, embeds=True)
+    values, unknown = rows.read(fields.EMBEDDINGS, body)
+    inputs: list[str] = values["input"]
+    sizes = [length_bytes(text) for text in inputs]
+    for index, size in enumerate(sizes):
+        refuse_too_long(model, [inputs[index]], size, f"input[{index}]" if len(inputs) > 1 else "input")
+    return EmbedAsk(
+        model=model,
+        user=values.get("user"),
+        ignored=header_names(unknown),
+        prompt_tokens=sum(estimate(model, size, 1) for size in sizes),
+        inputs=inputs,
+        dimensions=_dimensions(values.get("dimensions"), model),
+        is_base64=values.get("encoding_format") == "base64",
+    )
+
+
+def _dimensions(asked: int | None, model: Model) -> int | None:
+    """Ollama ignores more dimensions than there are without a word. Raises InvalidRequest."""
+    if asked is not None and asked > model.dimensions:
+        raise InvalidRequest(f"{model.id} has {model.dimensions} dimensions.", param="dimensions")
+    return None if asked == model.dimensions else asked

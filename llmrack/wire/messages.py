@@ -1,0 +1,162 @@
+"""The conversation: OpenAI's messages as Ollama's, whose content is always one string."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..catalog import Model
+from ..errors import InvalidRequest
+from . import images, tools
+from .asks import Features, length_bytes
+from .jsonbody import kind_of
+
+MAX_MESSAGES = 4096
+ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+_OLLAMA_ROLES = {"developer": "system", "function": "tool"}
+
+
+@dataclass
+class Conversation:
+    """The messages for Ollama, and their weight.
+
+    `image_urls` are the places, as (index of the message, index of its image, URL), that someone with a network must
+    fill before the messages are sent.
+    """
+
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    size_bytes: int = 0
+    images: int = 0
+    image_urls: list[tuple[int, int, str]] = field(default_factory=list)
+
+
+def read(value: Any, model: Model, features: Features) -> Conversation:
+    """Raises InvalidRequest with `param` down to the part, such as `messages[1].content[0].text`."""
+    if not isinstance(value, list):
+        raise InvalidRequest(f"messages must be an array, not {kind_of(value)}.", param="messages")
+    if not value:
+        raise InvalidRequest("messages must hold at least one message.", param="messages")
+    if len(value) > MAX_MESSAGES:
+        raise InvalidRequest(f"messages takes at most {MAX_MESSAGES} messages.", param="messages")
+    reader = _Reader(model, features)
+    for index, message in enumerate(value):
+        reader.add(message, f"messages[{index}]")
+    return reader.conversation
+
+
+class _Reader:
+    def __init__(self, model: Model, features: Features) -> None:
+        self._model = model
+        self._features = features
+        self._names: dict[str, str] = {}
+        self.conversation = Conversation()
+
+    def add(self, message: Any, param: str) -> None:
+        if not isinstance(message, dict):
+            raise InvalidRequest(f"{param} must be an object, not {kind_of(message)}.", param=param)
+        role = message.get("role")
+        if role not in ROLES:
+            raise InvalidRequest(
+                f"{param}.role must be one of system, developer, user, assistant, tool.", param=f"{param}.role"
+            )
+        known = self.conversation
+        ours: dict[str, Any] = {"role": _OLLAMA_ROLES.get(role, role), "content": ""}
+        self._content(message, ours, param)
+        if role == "assistant":
+            self._assistant(message, ours, param)
+        elif ours["role"] == "tool":
+            self._tool_result(message, ours, param)
+        known.messages.append(ours)
+        known.texts.append(ours["content"])
+        known.size_bytes += length_bytes(ours["content"])
+
+    def _content(self, message: dict[str, Any], ours: dict[str, Any], param: str) -> None:
+        content = message.get("content")
+        param += ".content"
+        if isinstance(content, str):
+            ours["content"] = content
+        elif isinstance(content, list):
+            self._parts(content, ours, param)
+        elif content is not None:
+            raise InvalidRequest(f"{param} must be a string or an array of parts, not {kind_of(content)}.", param=param)
+        elif "content" not in message and message["role"] != "assistant":
+            raise InvalidRequest(f"{param} is missing.", param=param)
+
+    def _parts(self, parts: list[Any], ours: dict[str, Any], param: str) -> None:
+        texts = []
+        for index, part in enumerate(parts):
+            where = f"{param}[{index}]"
+            if not isinstance(part, dict):
+                raise InvalidRequest(f"{where} must be an object, not {kind_of(part)}.", param=where)
+            kind = part.get("type")
+            if kind in ("text", "input_text", "output_text", "refusal"):
+                texts.append(_text(part.get("refusal" if kind == "refusal" else "text"), f"{where}.text"))
+            elif kind == "image_url":
+                self._image(part, ours, where)
+            else:
+                raise InvalidRequest(f"{where}.type must be text or image_url.", param=f"{where}.type")
+        ours["content"] = "\n".join(texts)
+
+    def _image(self, part: dict[str, Any], ours: dict[str, Any], param: str) -> None:
+        if not self._model.can("vision"):
+            raise InvalidRequest(f"{self._model.id} does not take images.", param=param, code="unsupported_parameter")
+        if ours["role"] != "user":
+            raise InvalidRequest("Only messages of the role user take images.", param=param)
+        known = self.conversation
+        known.images += 1
+        if known.images > images.MAX_IMAGES:
+            raise InvalidRequest(f"A request takes at most {images.MAX_IMAGES} images.", param=param)
+        image = images.read(part.get("image_url"), f"{param}.image_url", urls=self._features.image_urls)
+        held = ours.setdefault("images", [])
+        if isinstance(image, images.Url):
+            known.image_urls.append((len(known.messages), len(held), image.url))
+        held.append("" if isinstance(image, images.Url) else image)
+
+    def _assistant(self, message: dict[str, Any], ours: dict[str, Any], param: str) -> None:
+        thinking = message.get("reasoning_content")
+        if isinstance(thinking, str) and thinking and self._model.can("reasoning"):
+            ours["thinking"] = thinking
+            self.conversation.size_bytes += length_bytes(thinking)
+        calls = message.get("tool_calls")
+        if calls is None:
+            return
+        if not isinstance(calls, list):
+            raise InvalidRequest(f"{param}.tool_calls must be an array.", param=f"{param}.tool_calls")
+        if calls:
+            ours["tool_calls"] = [
+                self._call(call, number, f"{param}.tool_calls[{number}]") for number, call in enumerate(calls)
+            ]
+
+    def _call(self, call: Any, number: int, param: str) -> dict[str, Any]:
+        function = call.get("function") if isinstance(call, dict) else None
+        if not isinstance(function, dict):
+            raise InvalidRequest(f"{param}.function must be an object.", param=f"{param}.function")
+        name = tools.read_name(function.get("name"), f"{param}.function.name")
+        arguments = tools.arguments_from_client(function.get("arguments", ""), f"{param}.function.arguments")
+        self.conversation.size_bytes += len(name) + len(str(arguments))
+        ours: dict[str, Any] = {"function": {"index": number, "name": name, "arguments": arguments}}
+        id_ = call.get("id")
+        if isinstance(id_, str) and id_:
+            self._names[id_] = name
+            ours["id"] = id_
+        return ours
+
+    def _tool_result(self, message: dict[str, Any], ours: dict[str, Any], param: str) -> None:
+        """Ollama's templates name the tool; OpenAI's messages point at the call by its id."""
+        id_ = message.get("tool_call_id")
+        if id_ is not None and not isinstance(id_, str):
+            raise InvalidRequest(f"{param}.tool_call_id must be a string.", param=f"{param}.tool_call_id")
+        name = message.get("name")
+        if not isinstance(name, str) or not name:
+            name = self._names.get(id_ or "")
+        if name:
+            ours["tool_name"] = name
+        if id_:
+            ours["tool_call_id"] = id_
+
+
+def _text(value: Any, param: str) -> str:
+    if not isinstance(value, str):
+        raise InvalidRequest(f"{param} must be a string, not {kind_of(value)}.", param=param)
+    return value

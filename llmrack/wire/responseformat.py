@@ -1,0 +1,59 @@
+"""`response_format`: what the answer must be, and whether it is."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import InvalidRequest
+from . import schemas, validation
+from .jsonbody import kind_of
+
+TYPES = ("text", "json_object", "json_schema")
+
+
+@dataclass(frozen=True)
+class Format:
+    """`ollama` is the value of Ollama's `format`; `checker` is None where any JSON object will do."""
+
+    ollama: Any
+    checker: validation.Checker | None
+    is_strict: bool
+
+    def fault(self, text: str) -> str | None:
+        """What is wrong with an answer, in words; None when it holds what was promised."""
+        try:
+            value = json.loads(text, parse_constant=_no_constants)
+        except (ValueError, RecursionError) as exc:
+            return f"it is not JSON ({exc})"[:200]
+        if self.checker is None:
+            return None if isinstance(value, dict) else f"it is {kind_of(value)}, not an object"
+        return self.checker.fault(value)
+
+
+def _no_constants(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def read(value: Any, param: str) -> Format | None:
+    """None for plain text. Raises InvalidRequest."""
+    if not isinstance(value, dict):
+        raise InvalidRequest(f"{param} must be an object, not {kind_of(value)}.", param=param)
+    kind = value.get("type")
+    if kind not in TYPES:
+        raise InvalidRequest(f"{param}.type must be one of {', '.join(TYPES)}.", param=f"{param}.type")
+    if kind == "json_object":
+        return Format("json", None, is_strict=False)
+    return _schema(value.get("json_schema"), f"{param}.json_schema") if kind == "json_schema" else None
+
+
+def _schema(wrapper: Any, param: str) -> Format:
+    if not isinstance(wrapper, dict):
+        raise InvalidRequest(f"{param} must be an object, not {kind_of(wrapper)}.", param=param)
+    schema, param = wrapper.get("schema"), f"{param}.schema"
+    if not isinstance(schema, dict):
+        raise InvalidRequest(f"{param} must be an object, not {kind_of(schema)}.", param=param)
+    plain = schemas.inline(schema, param)
+    checker = validation.Checker(schema, param)
+    return Format(schemas.to_grammar(plain), checker, is_strict=wrapper.get("strict") is True)

@@ -1,0 +1,107 @@
+"""What a row about a request field says, and how a request is read by its rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ..catalog import Catalog, Model
+from ..errors import InvalidRequest
+from .kinds import Kind
+
+Status = Literal["required", "yes", "1 only", "accepted", "no"]
+
+
+@dataclass(frozen=True)
+class Good:
+    """A value that is taken. `beside` are the other fields it needs, `sends` what must be in Ollama's body then."""
+
+    value: Any
+    sends: dict[str, Any] = field(default_factory=dict)
+    beside: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Bad:
+    """A value that is refused with a 400 whose `param` is this one; "=" stands for the field's own name."""
+
+    value: Any
+    param: str | None = "="
+    beside: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Field:
+    """One request field: what it takes, what becomes of it, and the examples that prove both.
+
+    `option` is the name under which the value goes into Ollama's `options` as it stands. `notes` is Markdown.
+    `default` is what an absent field means, in words.
+    """
+
+    name: str
+    status: Status
+    kind: Kind
+    notes: str
+    good: tuple[Good, ...]
+    bad: tuple[Bad, ...] = ()
+    option: str | None = None
+    default: str = ""
+
+    @property
+    def is_required(self) -> bool:
+        return self.status == "required"
+
+
+Rows = dict[str, Field]
+
+
+def rows(*fields: Field) -> Rows:
+    return {row.name: row for row in fields}
+
+
+def read(rows: Rows, body: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The checked values of the fields present, and the names of those no row declares.
+
+    An explicit null is the same as an absent field. Raises InvalidRequest.
+    """
+    values: dict[str, Any] = {}
+    unknown: list[str] = []
+    for name, value in body.items():
+        row = rows.get(name)
+        if row is None:
+            unknown.append(name)
+        elif value is not None:
+            values[name] = row.kind.read(value, name)
+    for name, row in rows.items():
+        if row.is_required and name not in values:
+            raise InvalidRequest(f"{name} is required.", param=name)
+    return values, unknown
+
+
+def options(rows: Rows, values: dict[str, Any]) -> dict[str, Any]:
+    """The values that go into Ollama's `options` as they are."""
+    return {row.option: values[name] for name, row in rows.items() if row.option and name in values}
+
+
+def model(body: dict[str, Any], catalog: Catalog, *, embeds: bool) -> Model:
+    """The model a request names, before anything else about it is looked at. Raises InvalidRequest."""
+    name = body.get("model")
+    if name is None:
+        raise InvalidRequest("model is required.", param="model")
+    if not isinstance(name, str):
+        raise InvalidRequest("model must be a string.", param="model")
+    found = catalog.get(name)
+    if found is None:
+        raise InvalidRequest(_unknown(name, catalog), param="model", code="model_not_found")
+    if found.is_embedding and not embeds:
+        raise InvalidRequest(f"{name} makes embeddings; send it to /v1/embeddings.", param="model")
+    if embeds and not found.is_embedding:
+        raise InvalidRequest(f"{name} makes no embeddings; /v1/models lists those that do.", param="model")
+    return found
+
+
+def _unknown(name: str, catalog: Catalog) -> str:
+    plain = name.rpartition("/")[2]
+    if plain != name and catalog.get(plain):
+        return f"Unknown model {name[:100]!r}. Use the plain id {plain!r}."
+    return f"Unknown model {name[:100]!r}. GET /v1/models lists the ids."
