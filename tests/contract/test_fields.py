@@ -1,0 +1,99 @@
+"""Every request field keeps the promise of its row: the good examples pass and reach Ollama as stated, each bad one is
+a 400 that names the field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from llmrack.errors import InvalidRequest
+from llmrack.wire import chat, completions, embeddings, fields
+from llmrack.wire.asks import Features
+from llmrack.wire.rows import Bad, Field, Good
+from tests.wire.support import CATALOG, encoded
+
+BASE: dict[str, dict[str, Any]] = {
+    "chat": {"model": "phi-3-mini", "messages": [{"role": "user", "content": "hi"}]},
+    "completions": {"model": "phi-3-mini", "prompt": "hi"},
+    "embeddings": {"model": "nomic-embed", "input": "hi"},
+}
+
+
+def parsed_body(endpoint: str, request: dict[str, Any]) -> dict[str, Any]:
+    """What Ollama is sent for a request."""
+    if endpoint == "embeddings":
+        return embeddings.parse(encoded(request), CATALOG).body()
+    parse = chat.parse if endpoint == "chat" else completions.parse
+    ask = parse(encoded(request), CATALOG, Features())
+    return ask.bodies(ask.output_tokens)[0]
+
+
+def rows() -> Iterator[tuple[str, Field]]:
+    for endpoint, known in fields.ENDPOINTS.items():
+        for row in known.values():
+            yield endpoint, row
+
+
+def examples(kind: str) -> list[Any]:
+    return [
+        pytest.param(endpoint, row, example, id=f"{endpoint}-{row.name}-{number}")
+        for endpoint, row in rows()
+        for number, example in enumerate(getattr(row, kind))
+    ]
+
+
+def holds(part: Any, whole: Any) -> bool:
+    """Whether every key of `part` is in `whole` with this value, at every depth of objects."""
+    if isinstance(part, dict) and isinstance(whole, dict):
+        return all(key in whole and holds(value, whole[key]) for key, value in part.items())
+    return bool(part == whole)
+
+
+@pytest.mark.parametrize(("endpoint", "row", "example"), examples("good"))
+def test_a_good_value_passes_and_reaches_ollama_as_the_row_says(endpoint: str, row: Field, example: Good) -> None:
+    body = parsed_body(endpoint, {**BASE[endpoint], row.name: example.value, **example.beside})
+    assert holds(example.sends, body), body
+
+
+@pytest.mark.parametrize(("endpoint", "row", "example"), examples("bad"))
+def test_a_bad_value_is_a_400_that_names_the_field(endpoint: str, row: Field, example: Bad) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        parsed_body(endpoint, {**BASE[endpoint], row.name: example.value, **example.beside})
+    assert caught.value.param == (row.name if example.param == "=" else example.param)
+
+
+@pytest.mark.parametrize(("endpoint", "row"), list(rows()), ids=lambda value: getattr(value, "name", value))
+def test_null_is_the_same_as_absent(endpoint: str, row: Field) -> None:
+    if row.is_required:
+        with pytest.raises(InvalidRequest) as caught:
+            parsed_body(endpoint, {**BASE[endpoint], row.name: None})
+        assert caught.value.param == row.name
+    else:
+        assert parsed_body(endpoint, {**BASE[endpoint], row.name: None}) == parsed_body(endpoint, BASE[endpoint])
+
+
+@pytest.mark.parametrize(("endpoint", "row"), list(rows()), ids=lambda value: getattr(value, "name", value))
+def test_every_row_has_notes_and_examples_for_what_it_claims(endpoint: str, row: Field) -> None:
+    assert row.notes
+    assert row.good or row.status == "no"
+    assert row.bad or row.status == "accepted"
+
+
+@pytest.mark.parametrize("endpoint", fields.ENDPOINTS)
+def test_a_field_without_a_row_passes_and_is_listed(endpoint: str) -> None:
+    request = encoded({**BASE[endpoint], "num_ctx": 1, "options": {"num_gpu": 0}, "weird\r\nname": 1})
+    if endpoint == "embeddings":
+        ignored = embeddings.parse(request, CATALOG).ignored
+    else:
+        ignored = (chat.parse if endpoint == "chat" else completions.parse)(request, CATALOG, Features()).ignored
+    assert ignored == ("num_ctx", "options", "weird??name")
+    assert parsed_body(endpoint, {**BASE[endpoint], "options": {"num_gpu": 0}}) == parsed_body(endpoint, BASE[endpoint])
+
+
+@pytest.mark.parametrize("endpoint", fields.ENDPOINTS)
+def test_every_endpoint_has_a_table_of_its_fields(endpoint: str) -> None:
+    table = fields.field_rows(endpoint)
+    assert [name for name, _, _ in table] == list(fields.ENDPOINTS[endpoint])
+    assert all(status in ("required", "yes", "1 only", "accepted", "no") for _, status, _ in table)
