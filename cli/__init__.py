@@ -2,12 +2,12 @@
 
 from flask import Flask
 
+from . import settings
 from .keys import keys
 from .prepare import prepare
-from .settings import show as settings
 
 
 def register_commands(app: Flask) -> None:
     """Every command but `flask db`, which Flask-Migrate brings."""
-    for command in (prepare, settings, keys):
+    for command in (prepare, settings.show, keys):
         app.cli.add_command(command)

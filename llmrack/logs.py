@@ -44,3 +44,5 @@ def configure(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    # Alembic tells every start that it has nothing to do.
+    logging.getLogger("alembic").setLevel(logging.WARNING)

@@ -33,6 +33,10 @@ class Ollama:
         self._connect_timeout_s = connect_timeout_s
         self._silence_timeout_s = silence_timeout_s
 
+    def close(self) -> None:
+        """End the idle connections."""
+        self._pool.close()
+
     def chat(self, body: dict[str, Any], call: Call) -> Iterator[list[Reply]]:
         return self._replies("/api/chat", body, call)
 

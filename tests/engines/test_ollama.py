@@ -21,7 +21,7 @@ from tests.support.fake_ollama import FakeOllama
 def engine(fake_ollama: FakeOllama) -> Iterator[Ollama]:
     engine = Ollama(fake_ollama.url, connect_timeout_s=2, silence_timeout_s=1.5)
     yield engine
-    engine._pool.close()
+    engine.close()
 
 
 def call(silence_s: float = 15) -> Call:

@@ -1,0 +1,146 @@
+"""Every failure is in the envelope, on every path, and nothing a client can send is a 500."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from .conftest import Api
+
+CHAT = "/chat/completions"
+MESSAGES = [{"role": "user", "content": "hi"}]
+
+
+def error_of(answer: Any, status: int) -> dict[str, Any]:
+    assert answer.status_code == status, answer.get_data()
+    assert answer.content_type == "application/json"
+    assert answer.headers["x-request-id"]
+    body = answer.get_json()
+    assert list(body) == ["error"]
+    assert list(body["error"]) == ["message", "type", "param", "code"]
+    return body["error"]
+
+
+PATHS = ["/v1/nope", "/v1", "/v1/", "/v1/responses", "/api/tags", "/api/v1/models", "/props", "/version", "/models"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_an_unknown_path_is_a_json_404_with_and_without_a_key(live: Api, path: str) -> None:
+    for headers in ({}, live.headers()):
+        error = error_of(live.client.get(path, headers=headers), 404)
+        assert error["type"] == "not_found_error"
+    error_of(live.client.post(path, json={}), 404)
+
+
+def test_a_wrong_method_is_a_405_that_names_the_right_one(live: Api) -> None:
+    answer = live.get(CHAT)
+    assert "POST" in error_of(answer, 405)["message"]
+    assert "POST" in answer.headers["Allow"]
+
+
+def test_a_body_over_the_cap_is_413(live: Api) -> None:
+    error_of(live.post(CHAT, b"[" + b" " * 10_485_760 + b"]"), 413)
+
+
+def test_a_compressed_body_is_415(live: Api) -> None:
+    error_of(live.post(CHAT, b"x", {"Content-Encoding": "gzip"}), 415)
+
+
+BROKEN = [
+    ("empty", b""),
+    ("not JSON", b"hello"),
+    ("cut", b'{"model": "phi-3-mini"'),
+    ("trailing", b'{"model": "phi-3-mini"} x'),
+    ("not an object", b"[]"),
+    ("a number", b"7"),
+    ("null", b"null"),
+    ("deep", b'{"model":' + b"[" * 50_000 + b"]" * 50_000 + b"}"),
+    ("NaN", b'{"model": "phi-3-mini", "messages": [], "temperature": NaN}'),
+    ("infinity", b'{"model": "phi-3-mini", "messages": [], "temperature": 1e999}'),
+    ("NUL", b'{"model": "phi-3-mini", "messages": [{"role": "user", "content": "a\\u0000b"}]}'),
+    ("lone surrogate", b'{"model": "phi-3-mini", "messages": [{"role": "user", "content": "\\ud800"}]}'),
+    ("bad UTF-8", b'{"model": "phi-3-mini", "messages": [{"role": "user", "content": "\xff"}]}'),
+    ("UTF-16", '{"model": "phi-3-mini"}'.encode("utf-16")),
+]
+
+
+@pytest.mark.parametrize("body", [row[1] for row in BROKEN], ids=[row[0] for row in BROKEN])
+@pytest.mark.parametrize("path", [CHAT, "/completions", "/embeddings"])
+def test_a_body_that_is_not_good_json_is_400(live: Api, path: str, body: bytes) -> None:
+    assert error_of(live.post(path, body), 400)["type"] == "invalid_request_error"
+
+
+FIELDS = [
+    ({"messages": MESSAGES}, "model"),
+    ({"model": 7, "messages": MESSAGES}, "model"),
+    ({"model": "gpt-4o", "messages": MESSAGES}, "model"),
+    ({"model": "openai/phi-3-mini", "messages": MESSAGES}, "model"),
+    ({"model": "llama3.1:8b", "messages": MESSAGES}, "model"),
+    ({"model": "nomic-embed", "messages": MESSAGES}, "model"),
+    ({"model": "phi-3-mini"}, "messages"),
+    ({"model": "phi-3-mini", "messages": "hi"}, "messages"),
+    ({"model": "phi-3-mini", "messages": []}, "messages"),
+    ({"model": "phi-3-mini", "messages": [{"role": "wizard", "content": "hi"}]}, "messages[0].role"),
+    ({"model": "phi-3-mini", "messages": MESSAGES, "temperature": "hot"}, "temperature"),
+    ({"model": "phi-3-mini", "messages": MESSAGES, "stream": "yes"}, "stream"),
+    ({"model": "phi-3-mini", "messages": MESSAGES, "max_tokens": 0}, "max_tokens"),
+]
+
+
+@pytest.mark.parametrize(("body", "param"), FIELDS)
+def test_a_wrong_field_is_400_and_named(live: Api, body: dict[str, Any], param: str) -> None:
+    assert error_of(live.post(CHAT, body), 400)["param"] == param
+
+
+def test_more_than_one_choice_is_refused_in_the_documented_words(live: Api) -> None:
+    assert live.chat("hi", n=2).get_json() == {
+        "error": {
+            "message": "n > 1 is not supported; call the endpoint multiple times",
+            "type": "invalid_request_error",
+            "param": None,
+            "code": None,
+        }
+    }
+
+
+@pytest.mark.parametrize("content_type", [None, "text/plain", "application/x-www-form-urlencoded", "application/json"])
+def test_a_body_is_json_whatever_its_content_type_says(live: Api, content_type: str | None) -> None:
+    body = b'{"model": "phi-3-mini", "messages": [{"role": "user", "content": "hi"}]}'
+    answer = live.client.post("/v1" + CHAT, data=body, headers=live.headers(), content_type=content_type)
+    assert answer.status_code == 200
+
+
+FAULTS = ["refuse", "fin_no_reply", "fin_at_chunk:2", "clean_end_no_done", "500_html", "500_died", "404_missing"]
+
+
+@pytest.mark.parametrize("fault", [*FAULTS, "503_busy", "garbage_line", "wrong_usage:string"])
+def test_whatever_goes_wrong_upstream_is_a_502(live: Api, fault: str) -> None:
+    answer = live.chat(f"Count from 1 to 9 [[fault:{fault}]]")
+    assert error_of(answer, 502)["type"] == "api_error"
+    assert ("Retry-After" in answer.headers) == (fault == "503_busy")
+
+
+@pytest.mark.parametrize("usage", ["-1", "null", "10^12"])
+def test_counts_that_cannot_be_true_never_reach_the_client(live: Api, usage: str) -> None:
+    answer = live.chat(f"hi [[fault:wrong_usage:{usage}]]")
+    counts = answer.get_json()["usage"]
+    assert answer.status_code == 200
+    assert 0 <= counts["prompt_tokens"] <= 8192
+    assert 0 <= counts["completion_tokens"] <= 8192
+    assert counts["total_tokens"] == counts["prompt_tokens"] + counts["completion_tokens"]
+
+
+def test_browsers_on_other_sites_may_ask_without_cookies(live: Api) -> None:
+    asked = {
+        "Origin": "https://example.org",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization,content-type,x-stainless-lang",
+    }
+    answer = live.client.options("/v1" + CHAT, headers=asked)
+    assert answer.status_code == 200
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert "Access-Control-Allow-Credentials" not in answer.headers
+    assert "x-stainless-lang" in answer.headers["Access-Control-Allow-Headers"]
+    for answer in (live.get("/models"), live.client.get("/v1/models"), live.get("/nope")):
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"

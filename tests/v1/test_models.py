@@ -1,0 +1,26 @@
+"""GET /v1/models."""
+
+from .conftest import Api
+
+
+def test_the_list_holds_the_catalogue_by_its_plain_ids(live: Api) -> None:
+    body = live.get("/models").get_json()
+    ids = [model["id"] for model in body["data"]]
+    assert (body["object"], ids) == (
+        "list",
+        ["phi-3-mini", "mistral-7b", "llama-3.1-8b", "qwen-2.5-7b", "nomic-embed"],
+    )
+    assert {model["object"] for model in body["data"]} == {"model"}
+
+
+def test_one_model_is_the_same_row_as_in_the_list(live: Api) -> None:
+    listed = live.get("/models").get_json()["data"][0]
+    assert live.get("/models/phi-3-mini").get_json() == listed
+    assert listed["context_length"] == 8192
+
+
+def test_an_unknown_model_is_404(live: Api) -> None:
+    for model_id in ("gpt-4o", "openai/phi-3-mini", "codegemma-7b", "phi3:mini"):
+        answer = live.get(f"/models/{model_id}")
+        assert answer.status_code == 404
+        assert answer.get_json()["error"]["code"] == "model_not_found"
