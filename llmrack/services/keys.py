@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import ColumnElement, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, insert, select, update
 
 from .. import permissions as rights
 from ..errors import AuthenticationFailed
@@ -185,7 +185,7 @@ def revoke(store: Store, which: str, now: datetime) -> KeyFacts:
     """
     found = _find(store, which)
     with store.write() as connection:
-        statement = update(Key).where(Key.id == found.id).values(revoked_at=func.coalesce(Key.revoked_at, now))
+        statement = update(Key).where(Key.id == found.id, Key.revoked_at.is_(None)).values(revoked_at=now)
         connection.execute(statement)
     return _select(store, Key.id == found.id)[0]
 
