@@ -1,0 +1,1 @@
+"""Measures LLMRack beside nginx, a bare byte relay, and no gateway at all. `script/bench` runs it."""
