@@ -1,0 +1,153 @@
+// What pages gain with scripts on: the theme switch, copy buttons, modal dialogs and tabs. All of them work without.
+(function () {
+  "use strict";
+
+  const COPIED_MS = 2000;
+
+  function announce(text) {
+    const region = document.querySelector("dialog[open] [data-announce]") || document.querySelector("[data-announce]");
+    if (!region) return;
+    region.textContent = "";
+    setTimeout(() => { region.textContent = text; }, 50);
+  }
+
+  function store(name, value) {
+    try {
+      if (value === null) localStorage.removeItem(name); else localStorage.setItem(name, value);
+    } catch (refused) { /* storage may be switched off: the choice then lasts for this page */ }
+  }
+
+  function setUpTheme() {
+    const group = document.querySelector("[data-theme-switch]");
+    if (!group) return;
+    const chosen = document.documentElement.dataset.theme || "system";
+    group.querySelector(`[value="${chosen}"]`).checked = true;
+    group.hidden = false;
+    group.addEventListener("change", (event) => {
+      const theme = event.target.value;
+      if (theme === "system") delete document.documentElement.dataset.theme;
+      else document.documentElement.dataset.theme = theme;
+      store("llmrack-theme", theme === "system" ? null : theme);
+    });
+  }
+
+  // A copy button names what it copies: data-copy="id" is an element's text, or its value when it is an input.
+  async function copy(button) {
+    const source = document.getElementById(button.dataset.copy);
+    const text = "value" in source ? source.value : source.textContent;
+    const label = button.querySelector("[data-label]") || button;
+    const before = button.dataset.before || (button.dataset.before = label.textContent);
+    try {
+      await navigator.clipboard.writeText(text);
+      label.textContent = "Copied";
+      button.dispatchEvent(new CustomEvent("copied", { bubbles: true }));
+    } catch (refused) {
+      // Without a secure context there is no clipboard: select the text, so that one key press copies it.
+      getSelection().selectAllChildren(source);
+      if ("select" in source) source.select();
+      label.textContent = "Selected, press Ctrl+C";
+    }
+    announce(label.textContent);
+    clearTimeout(button.timer);
+    button.timer = setTimeout(() => { label.textContent = before; }, COPIED_MS);
+  }
+
+  function setUpCopy() {
+    for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false;
+    document.addEventListener("click", (event) => {
+      const button = event.target.closest("[data-copy]");
+      if (button) copy(button);
+    });
+  }
+
+  // A dialog the server sent open becomes modal. With data-guard, Escape first asks: the text shows the question.
+  function setUpDialogs() {
+    for (const dialog of document.querySelectorAll("dialog[data-modal][open]")) {
+      dialog.removeAttribute("open");
+      dialog.showModal();
+      const question = dialog.querySelector("[data-guard]");
+      let hasCopied = false;
+      dialog.addEventListener("copied", () => { hasCopied = true; });
+      dialog.addEventListener("cancel", (event) => {
+        if (!question || hasCopied || !question.hidden) return;
+        event.preventDefault();
+        question.hidden = false;
+        announce(question.textContent);
+      });
+    }
+    document.addEventListener("click", (event) => {
+      const opener = event.target.closest("[data-opens]");
+      if (!opener) return;
+      event.preventDefault();
+      document.getElementById(opener.dataset.opens).showModal();
+    });
+  }
+
+  // Tabs: without scripts every panel shows under its own heading. A group that shares data-tabs="name" changes together.
+  function setUpTabs() {
+    const groups = Array.from(document.querySelectorAll("[data-tabs]"));
+    for (const group of groups) {
+      const panels = Array.from(group.querySelectorAll(":scope > [data-tab]"));
+      const list = document.createElement("div");
+      list.className = "tab-list";
+      list.setAttribute("role", "tablist");
+      list.setAttribute("aria-label", group.getAttribute("aria-label") || "Variants");
+      panels.forEach((panel, index) => {
+        const tab = document.createElement("button");
+        tab.type = "button";
+        tab.className = "tab";
+        tab.id = panel.id + "-tab";
+        tab.textContent = panel.dataset.label || panel.dataset.tab;
+        tab.dataset.for = panel.dataset.tab;
+        tab.setAttribute("role", "tab");
+        tab.setAttribute("aria-controls", panel.id);
+        panel.setAttribute("role", "tabpanel");
+        panel.setAttribute("aria-labelledby", tab.id);
+        tab.addEventListener("click", () => choose(group.dataset.tabs, panel.dataset.tab, tab));
+        tab.addEventListener("keydown", (event) => {
+          const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+          if (!step) return;
+          event.preventDefault();
+          const next = list.children[(index + step + panels.length) % panels.length];
+          next.focus();
+          next.click();
+        });
+        list.append(tab);
+      });
+      group.prepend(list);
+      group.classList.add("is-tabbed");
+      show(group, panels[0].dataset.tab);
+    }
+
+    function show(group, name) {
+      const panels = Array.from(group.querySelectorAll(":scope > [data-tab]"));
+      if (!panels.some((panel) => panel.dataset.tab === name)) return;
+      for (const panel of panels) panel.hidden = panel.dataset.tab !== name;
+      for (const tab of group.querySelectorAll(":scope > .tab-list > .tab")) {
+        const isChosen = tab.dataset.for === name;
+        tab.setAttribute("aria-selected", String(isChosen));
+        tab.tabIndex = isChosen ? 0 : -1;
+      }
+    }
+
+    function choose(kind, name, tab) {
+      const top = tab.getBoundingClientRect().top;
+      for (const group of groups) if (group.dataset.tabs === kind) show(group, name);
+      // Blocks above may have changed height; keep the pressed tab where it was under the pointer.
+      scrollBy(0, tab.getBoundingClientRect().top - top);
+      if (kind) store("llmrack-tab-" + kind, name);
+    }
+
+    const asked = new URLSearchParams(location.search).get("lang");
+    for (const kind of new Set(groups.map((group) => group.dataset.tabs))) {
+      let name = kind === "lang" ? asked : null;
+      try { name = name || localStorage.getItem("llmrack-tab-" + kind); } catch (refused) { /* first panel then */ }
+      if (name) for (const group of groups) if (group.dataset.tabs === kind) show(group, name);
+    }
+  }
+
+  setUpTheme();
+  setUpCopy();
+  setUpDialogs();
+  setUpTabs();
+})();
