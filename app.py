@@ -14,12 +14,15 @@ from blueprints import register_blueprints, security, templating
 from blueprints.v1 import errors
 from cli import register_commands
 from llmrack import catalog, logs, plans, settings
+from llmrack.catalog import Catalog
 from llmrack.engines.ollama import Ollama
 from llmrack.engines.sandbox import Sandbox
+from llmrack.services.features import Probe
 from llmrack.services.metering import Meter
 from llmrack.services.rack import Engines, Rack
 from llmrack.settings import Settings
 from llmrack.store.db import Store, db, engine_options
+from llmrack.wire.asks import Features
 
 
 def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
@@ -59,14 +62,21 @@ def _rack(values: Settings, instance: Path, store: Store) -> Rack:
         plans=plans.load(instance / "plans.toml"),
         store=store,
         meter=Meter(store),
-        engines=Engines(
-            live=Ollama(
-                values.ollama_url,
-                connect_timeout_s=values.ollama_connect_timeout_s,
-                silence_timeout_s=values.ollama_silence_timeout_s,
-            ),
-            test=Sandbox(tuple(model.ollama for model in models), pace=values.test_mode_pieces_per_s),
-        ),
+        engines=_engines(values, models),
+    )
+
+
+def _engines(values: Settings, models: Catalog) -> Engines:
+    live = Ollama(
+        values.ollama_url,
+        connect_timeout_s=values.ollama_connect_timeout_s,
+        silence_timeout_s=values.ollama_silence_timeout_s,
+    )
+    return Engines(
+        live=live,
+        test=Sandbox(tuple(model.ollama for model in models), pace=values.test_mode_pieces_per_s),
+        live_features=Probe(live, image_urls=False),
+        test_features=Features(),
     )
 
 

@@ -17,7 +17,7 @@ from .respond import close_call, json_reply, open_call, sse_reply
 
 
 def answer(parse: Callable[[bytes, Catalog, Features], Ask]) -> Response:
-    ask = parse(body.read(), rack.catalog, Features())
+    ask = parse(body.read(), rack.catalog, rack.engines.features(g.caller.mode))
     call = open_call()
     created = int(time.time())
     try:

@@ -9,6 +9,8 @@ from ..engines.base import Engine
 from ..plans import Plans
 from ..settings import Settings
 from ..store.db import Store
+from ..wire.asks import Features
+from .features import Probe
 from .metering import Meter
 
 
@@ -19,8 +21,14 @@ class Engines:
     live: Engine
     test: Engine
 
+    live_features: Probe
+    test_features: Features
+
     def of(self, mode: str) -> Engine:
         return self.test if mode == "test" else self.live
+
+    def features(self, mode: str) -> Features:
+        return self.test_features if mode == "test" else self.live_features.features()
 
 
 @dataclass(frozen=True)
