@@ -93,8 +93,9 @@ def resolve(store: Store, plans: Plans, secret: str | None, now: datetime) -> Ca
     Raises AuthenticationFailed with a sentence of its own for a missing, malformed, unknown, revoked and expired key
     and for a disabled account. The database is read every time, so a revocation holds from the next request on.
     """
+    digest = keytext.check(secret)
     with store.query() as query:
-        row = query.one(_RESOLVE, {"secret_sha256": keytext.check(secret)})
+        row = query.one(_RESOLVE, {"secret_sha256": digest})
     if row is None:
         raise AuthenticationFailed("There is no such API key. Check which server it belongs to, or generate a new one.")
     account_id, key_id, name, mode, granted, revoked_at, expires_at, per_minute, per_day, plan_id, disabled_at = row
