@@ -123,7 +123,7 @@ def _llmrack(stack: ExitStack, upstream: int, folder: Path) -> Target:
     (home / "instance").mkdir(parents=True)
     (home / "instance" / "plans.toml").write_text(UNLIMITED)
     (home / "instance" / "models.toml").write_text(WIDE)
-    server: Running = start_app(home, f"http://127.0.0.1:{upstream}", log_level="warning")
+    server: Running = start_app(home, f"http://127.0.0.1:{upstream}")
     stack.callback(server.stop, 3)
     key = server.key("live", "bench")
     return Target("llmrack", server.address[1], server.pid, key, is_gateway=True, checks_keys=True, logs=server.logs)

@@ -33,7 +33,8 @@ class Running:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
+        """Tests that are not about stopping need not wait for connections to drain."""
+        self.stop(grace_s=1.0)
 
     @property
     def address(self) -> tuple[str, int]:
