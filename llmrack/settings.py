@@ -39,6 +39,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("host", "127.0.0.1", "address", "Address the server listens on."),
     Setting("port", 8000, "port", "Port the server listens on."),
     Setting("public_url", "", "URL", "Where users reach this server; empty means http://host:port."),
+    Setting("support_email", "", "e-mail address", "Shown where users are told whom to ask; empty: the operator."),
     Setting("environment", "development", "development or production", "Production prints no keys at start."),
     Setting("secret_key", "", "text", "Signs cookies. Empty: made once and kept in the instance folder.", True),
     Setting("instance_dir", str(ROOT / "instance"), "folder", "Local database, secrets and overrides."),
@@ -115,10 +116,10 @@ def _parse(row: Setting, text: str) -> bool | int | float | str:
 
 def example() -> str:
     """The text of `.env.example`: every setting with its default, commented out."""
-    rows = (f"# {row.help} ({row.unit})\n# {row.env}={_shown(row)}\n" for row in SETTINGS)
+    rows = (f"# {row.help} ({row.unit})\n# {row.env}={shown_default(row)}\n" for row in SETTINGS)
     return "# Copy this file to .env and uncomment what you change.\n\n" + "\n".join(rows)
 
 
-def _shown(row: Setting) -> str:
+def shown_default(row: Setting) -> str:
     """The default as text; folders below the checkout as people would write them."""
     return str(row.default).replace(f"{ROOT}{os.sep}", "")

@@ -1,0 +1,1 @@
+"""The documentation: Markdown whose tables, values, examples and snippets come from the program's own data."""

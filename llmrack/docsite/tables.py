@@ -1,0 +1,216 @@
+"""Tables in Markdown, each filled from the data that the program itself runs on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from .. import errors, permissions
+from .. import settings as setting_rows
+from ..catalog import CATEGORIES, Model
+from ..money import usd_per_million
+from ..wire import fields
+from ..wire.rows import Field
+from . import headers
+from .facts import Facts, code_list
+
+BADGES = {
+    "tools": "Tools",
+    "json": "JSON",
+    "vision": "Vision",
+    "embeddings": "Embeddings",
+    "reasoning": "Reasoning",
+    "insert": "Insert",
+}
+# What a category is chosen for.
+BEST_FOR = {
+    "General": ("General purpose", "Everyday tasks, chat, writing"),
+    "Code": ("Code", "Programming and code review"),
+    "Reasoning": ("Reasoning", "Problems with many steps"),
+    "Vision": ("Vision", "Understanding images"),
+    "Embeddings": ("Embeddings", "Vector search, RAG, clustering"),
+}
+
+
+def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def size(tokens: int) -> str:
+    """A context window as people write it: 131072 is "128k", 128000 too."""
+    if tokens % 1024 == 0:
+        return f"{tokens // 1024}k"
+    return f"{tokens // 1000}k" if tokens % 1000 == 0 else f"{tokens:,}"
+
+
+def usd(amount: object) -> str:
+    text = f"{amount:f}"
+    return f"${text.rstrip('0').rstrip('.') if '.' in text else text}"
+
+
+def input_price(model: Model) -> str:
+    return f"${usd_per_million(model.input_nanousd)}"
+
+
+def output_price(model: Model) -> str:
+    """An embedding model writes nothing that could have a price."""
+    return "–" if model.is_embedding else f"${usd_per_million(model.output_nanousd)}"
+
+
+def models(facts: Facts) -> str:
+    head = ("Model id", "Params", "Context", "Window here", "In $/1M", "Out $/1M", "Can")
+    return markdown(
+        head,
+        (
+            (
+                f"`{model.id}`",
+                model.parameters,
+                size(model.context_tokens),
+                f"{model.num_ctx:,}",
+                input_price(model),
+                output_price(model),
+                ", ".join(BADGES[name] for name in model.capabilities),
+            )
+            for model in facts.catalog
+        ),
+    )
+
+
+def categories(facts: Facts) -> str:
+    """Every category with the models offered here, and those an operator can switch on."""
+    rows = []
+    for category in CATEGORIES:
+        label, best_for = BEST_FOR[category]
+        mine = [model for model in facts.catalog.all if model.category == category]
+        here = code_list(model.id for model in mine if model.enabled) or "–"
+        rows.append((label, here, ", ".join(model.name for model in mine if not model.enabled) or "–", best_for))
+    return markdown(("Category", "On this server", "Can be switched on", "Best for"), rows)
+
+
+def plans(facts: Facts) -> str:
+    head = ("Tier", "Requests / min", "Tokens / day", "Tokens / min", "At the same time", "Monthly")
+    return markdown(
+        head,
+        (
+            (
+                f"**{plan.name}** {plan.for_whom}",
+                f"{plan.requests_per_minute:,}",
+                _limit(plan.tokens_per_day),
+                _limit(plan.tokens_per_minute),
+                f"{plan.concurrent_requests:,}",
+                usd(plan.usd_per_month) + (", then per token" if plan.is_prepaid else ""),
+            )
+            for plan in facts.plans
+        ),
+    )
+
+
+def _limit(tokens: int | None) -> str:
+    return "–" if tokens is None else f"{tokens:,}"
+
+
+def field_support(facts: Facts, endpoint: str) -> str:
+    return markdown(("Request field", "Status", "Notes"), fields_of(endpoint))
+
+
+def fields_of(endpoint: str) -> list[tuple[str, str, str]]:
+    return [(f"`{row.name}`", row.status, row.notes) for row in fields.ENDPOINTS[endpoint].values()]
+
+
+# The six that almost every program sets.
+_COMMON = ("model", "messages", "temperature", "max_tokens", "stream", "top_p")
+
+
+def parameters(facts: Facts) -> str:
+    rows = (fields.CHAT[name] for name in _COMMON)
+    return markdown(
+        ("Parameter", "Type", "Default", "Description"),
+        ((f"`{row.name}`", kind(row), row.default or "–", row.notes) for row in rows),
+    )
+
+
+def reference(facts: Facts, endpoint: str) -> str:
+    """Every field of one endpoint with its type, range and default."""
+    return markdown(
+        ("Field", "Type", "Status", "Default", "Notes"),
+        (
+            (f"`{row.name}`", kind(row), row.status, row.default or "–", row.notes)
+            for row in fields.ENDPOINTS[endpoint].values()
+        ),
+    )
+
+
+_PLURALS = {"array": "array", "object": "object", "string": "string", "integer": "integer"}
+
+
+def kind(row: Field) -> str:
+    """The type of a field in words, with its range."""
+    schema = row.kind.schema
+    if "$ref" in schema:
+        return "string or object" if row.name == "tool_choice" else "object"
+    if "anyOf" in schema:
+        return "string or array"
+    name = str(schema.get("type", "any"))
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if name == "number" and low is not None and high is not None:
+        return f"number, {low:g} to {high:g}"
+    if name == "integer" and low is not None and high is not None and abs(high) < 10**6:
+        return f"integer, {low} to {high}" if low != high else f"integer, {low}"
+    if name == "integer" and low is not None and abs(low) < 10**6:
+        return f"integer, at least {low}"
+    return name
+
+
+def error_types(facts: Facts) -> str:
+    return markdown(
+        ("HTTP", "Type", "When"),
+        ((f"[{row.status}](/docs/errors#{row.status}-{row.type})", f"`{row.type}`", row.when) for row in errors.ERRORS),
+    )
+
+
+def rate_headers(facts: Facts) -> str:
+    return markdown(("Header", "Meaning"), ((f"`{name}`", meaning) for name, meaning in headers.LIMITS))
+
+
+def response_headers(facts: Facts) -> str:
+    return markdown(("Header", "Meaning"), ((f"`{name}`", meaning) for name, meaning in headers.GENERAL))
+
+
+def permission_rows(facts: Facts) -> str:
+    return markdown(
+        ("Permission", "A key with it may"),
+        ((f"`{row.name}`", row.help.rstrip(".")) for row in permissions.PERMISSIONS),
+    )
+
+
+def triggers(facts: Facts) -> str:
+    return markdown(
+        ("Write in the prompt", "What happens", "Works on"),
+        ((f"`{row.text}`", row.does, ", ".join(row.works_on)) for row in facts.triggers),
+    )
+
+
+def settings(facts: Facts) -> str:
+    return markdown(
+        ("Variable", "Default", "Takes", "What it does"),
+        (
+            (f"`{row.env}`", f"`{setting_rows.shown_default(row)}`" if row.default != "" else "empty", row.unit, row.help)
+            for row in setting_rows.SETTINGS
+        ),
+    )
+
+
+TABLES = {
+    "models": models,
+    "categories": categories,
+    "plans": plans,
+    "fields": field_support,
+    "parameters": parameters,
+    "reference": reference,
+    "errors": error_types,
+    "rate-headers": rate_headers,
+    "response-headers": response_headers,
+    "permissions": permission_rows,
+    "triggers": triggers,
+    "settings": settings,
+}
