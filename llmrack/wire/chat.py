@@ -9,12 +9,14 @@ from ..catalog import Catalog, Model
 from ..errors import InvalidRequest
 from . import fields, jsonbody, messages, rows, tools
 from .asks import Features, estimate, header_names, length_bytes, load_body, refuse_too_long, room
-from .chatanswer import ChatPlain, ChatStream
+from .chatplain import ChatPlain
+from .chatstream import ChatStream
 from .messages import Conversation
 from .responseformat import Format
 
 # Words that only mean something beside tools that are used.
 _TOOL_FIELDS = ("tools", "tool_choice", "parallel_tool_calls")
+_AUTO = tools.Choice()
 _EFFORTS = {"minimal": "low", "xhigh": "max"}
 # Longest seed the model server's own type holds (an unsigned 32-bit number, of which the last means "random").
 _SEEDS = 2**31 - 1
@@ -22,7 +24,11 @@ _SEEDS = 2**31 - 1
 
 @dataclass
 class ChatAsk:
-    """A checked request; see `asks.Ask`. `tools` are as Ollama reads them; one of `forced` must be called."""
+    """A checked request; see `asks.Ask`.
+
+    `tools` are as Ollama reads them. Those of `written` may be called by writing {"name", "arguments"} as the answer,
+    because a schema holds the model to JSON; `must_call` says that nothing else is an answer.
+    """
 
     model: Model
     stream: bool
@@ -33,7 +39,8 @@ class ChatAsk:
     conversation: Conversation
     options: dict[str, Any]
     tools: list[dict[str, Any]]
-    forced: list[dict[str, Any]]
+    written: list[dict[str, Any]]
+    must_call: bool
     is_parallel: bool
     format: Format | None
     think: bool | str | None
@@ -52,10 +59,10 @@ class ChatAsk:
         body["options"] |= {**self.options, "num_predict": max(1, output_tokens)}
         if self.tools:
             body["tools"] = self.tools
-        if self.forced:
-            body["format"] = tools.forced_format(self.forced)
+        if self.must_call:
+            body["format"] = tools.call_format(self.written)
         elif self.format is not None:
-            body["format"] = self.format.ollama
+            body["format"] = tools.or_call(self.format.ollama, self.written)
         if self.think is not None:
             body["think"] = self.think
         if self.top_logprobs is not None:
@@ -77,9 +84,12 @@ def parse(raw: bytes, catalog: Catalog, features: Features) -> ChatAsk:
     values, unknown = rows.read(fields.CHAT, body)
     conversation = messages.read(values["messages"], model, features)
     ignored = [*unknown, *_without_effect(values, model)]
-    offered, forced = _tools(values)
-    format_ = values.get("response_format")
+    choice = values.get("tool_choice", _AUTO)
+    offered = tools.chosen(values.get("tools", []), choice)
     ours = tools.to_ollama(offered)
+    if choice.is_forced and not model.can("tools"):
+        conversation.instruct(tools.instruction(offered))
+        ours = []
     size_bytes = conversation.size_bytes + sum(length_bytes(str(tool)) for tool in ours)
     refuse_too_long(model, conversation.texts, size_bytes, "messages")
     prompt_tokens = estimate(model, size_bytes, len(conversation.messages), conversation.images)
@@ -93,9 +103,11 @@ def parse(raw: bytes, catalog: Catalog, features: Features) -> ChatAsk:
         conversation=conversation,
         options=options(fields.CHAT, values),
         tools=ours,
-        forced=forced,
+        # A response_format alone would keep the model from ever calling the tools beside it.
+        written=offered if choice.is_forced or "response_format" in values else [],
+        must_call=choice.is_forced,
         is_parallel=values.get("parallel_tool_calls", True),
-        format=format_,
+        format=values.get("response_format"),
         think=_think(values, model),
         top_logprobs=_top_logprobs(values, features),
         has_usage_chunk=values.get("stream_options", {}).get("include_usage", False),
@@ -119,38 +131,25 @@ def options(known: rows.Rows, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _without_effect(values: dict[str, Any], model: Model) -> list[str]:
-    """Drop what the model cannot do from `values`, and say its names."""
+    """Drop what the model cannot do from `values`, and say its names.
+
+    A forced call needs no ability of the model, only the decoding's, so it stays.
+    """
     names: list[str] = []
-    if values.get("tools") and not model.can("tools"):
+    is_forced = values.get("tool_choice", _AUTO).is_forced
+    if values.get("tools") and not model.can("tools") and not is_forced:
         names += [name for name in _TOOL_FIELDS if name in values]
     if "reasoning_effort" in values and not model.can("reasoning"):
         names.append("reasoning_effort")
     for name in names:
         del values[name]
     format_ = values.get("response_format")
-    if format_ is not None and not model.can("json"):
-        raise InvalidRequest(f"{model.id} does not support response_format.", param="response_format")
-    if format_ is not None and format_.checker is not None and format_.checker.loose:
+    for name, wanted in (("response_format", format_ is not None), ("tool_choice", is_forced)):
+        if wanted and not model.can("json"):
+            raise InvalidRequest(f"{model.id} does not support {name}.", param=name, code="unsupported_parameter")
+    if format_ is not None and format_.checker is not None:
         names += [f"response_format.json_schema.schema.{word}" for word in format_.checker.loose]
     return names
-
-
-def _tools(values: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The tools to offer, and those of which one must be called. Raises InvalidRequest."""
-    offered = values.get("tools", [])
-    choice = values.get("tool_choice", "auto")
-    if choice == "none":
-        return [], []
-    if choice == "auto":
-        return offered, []
-    if not offered:
-        raise InvalidRequest("tool_choice asks for a call, but there are no tools.", param="tool_choice")
-    if choice == "required":
-        return offered, offered
-    named = [tool for tool in offered if tool["name"] == choice[0]][:1]
-    if not named:
-        raise InvalidRequest(f"tool_choice names {choice[0]!r}, which is not among the tools.", param="tool_choice")
-    return named, named
 
 
 def _think(values: dict[str, Any], model: Model) -> bool | str | None:

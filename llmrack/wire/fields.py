@@ -211,7 +211,8 @@ CHAT: Rows = rows(
         "yes",
         Kind(tools.read, {"type": "array", "maxItems": 128, "items": {"$ref": "#/components/schemas/Tool"}}),
         "Functions, forwarded to Ollama. A model without the tools capability answers without them, and the response "
-        "header `x-llmrack-ignored` says so.",
+        "header `x-llmrack-ignored` says so. `strict` holds the arguments to their schema where `tool_choice` forces "
+        "the call.",
         (
             Good([TOOL], {"tools": [TOOL]}, {"model": "llama-3.1-8b"}),
             Good([TOOL], {}),
@@ -263,7 +264,8 @@ CHAT: Rows = rows(
         "yes",
         Kind(responseformat.read, {"$ref": "#/components/schemas/ResponseFormat"}),
         '`{type: "json_object"}` becomes Ollama\'s `format: "json"`; `{type: "json_schema"}` its schema-constrained '
-        "decoding. The answer is checked against your schema, and what does not hold is never sent as success.",
+        "decoding. The answer is always JSON unless it was cut at its length; with `strict: true` it also validates "
+        "against your schema. One that does not is asked for once more, then it is a 502, in a stream an error chunk.",
         (
             Good({"type": "text"}),
             Good({"type": "json_object"}, {"format": "json"}),

@@ -30,6 +30,16 @@ class Conversation:
     images: int = 0
     image_urls: list[tuple[int, int, str]] = field(default_factory=list)
 
+    def instruct(self, text: str) -> None:
+        """Add to the system message, which is made when there is none."""
+        if self.messages[0]["role"] == "system":
+            self.messages[0]["content"] += "\n\n" + text
+        else:
+            self.messages.insert(0, {"role": "system", "content": text})
+            self.image_urls = [(message + 1, image, url) for message, image, url in self.image_urls]
+        self.texts.append(text)
+        self.size_bytes += length_bytes(text)
+
 
 def read(value: Any, model: Model, features: Features) -> Conversation:
     """Raises InvalidRequest with `param` down to the part, such as `messages[1].content[0].text`."""

@@ -22,14 +22,21 @@ class Format:
     is_strict: bool
 
     def fault(self, text: str) -> str | None:
-        """What is wrong with an answer, in words; None when it holds what was promised."""
+        """What is wrong with an answer, in words; None when it holds what was promised.
+
+        Every format promises JSON, `json_object` an object, and a strict schema that the answer validates.
+        """
         try:
             value = json.loads(text, parse_constant=_no_constants)
         except (ValueError, RecursionError) as exc:
             return f"it is not JSON ({exc})"[:200]
         if self.checker is None:
             return None if isinstance(value, dict) else f"it is {kind_of(value)}, not an object"
-        return self.checker.fault(value)
+        return self.checker.fault(value) if self.is_strict else None
+
+    def is_held_by(self, text: str) -> bool:
+        """Whether an answer validates, promised or not; any object may be an answer where there is no schema."""
+        return self.checker is not None and self.checker.fault(json.loads(text)) is None
 
 
 def _no_constants(name: str) -> None:
@@ -56,4 +63,4 @@ def _schema(wrapper: Any, param: str) -> Format:
         raise InvalidRequest(f"{param} must be an object, not {kind_of(schema)}.", param=param)
     plain = schemas.inline(schema, param)
     checker = validation.Checker(schema, param)
-    return Format(schemas.to_grammar(plain), checker, is_strict=wrapper.get("strict") is True)
+    return Format(schemas.to_grammar(plain, param), checker, is_strict=wrapper.get("strict") is True)

@@ -14,7 +14,7 @@ MAX_PARTS = 5000
 MAX_RECURSION = 2
 # Larger repetitions make grammars that the model server refuses or chokes on. What is left out here is still checked
 # when the answer is there.
-MAX_REPEAT = 500
+MAX_REPEAT = 200
 MAX_INTEGER = 2**53
 
 ANYTHING: dict[str, Any] = {"type": ["object", "array", "string", "number", "boolean", "null"]}
@@ -38,10 +38,7 @@ class _Inliner:
     def plain(self, schema: Any, path: tuple[str, ...]) -> dict[str, Any]:
         self._parts += 1
         if self._parts > MAX_PARTS:
-            raise InvalidRequest(
-                f"{self._param} has more than {MAX_PARTS} parts once its references are written out.",
-                param=self._param,
-            )
+            raise _too_large(self._param)
         if not isinstance(schema, dict):
             return {}
         if "$ref" in schema:
@@ -104,6 +101,10 @@ class _Inliner:
         return plain
 
 
+def _too_large(param: str) -> InvalidRequest:
+    return InvalidRequest(f"{param} has more than {MAX_PARTS} parts once its references are written out.", param=param)
+
+
 def _dicts(value: Any) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
@@ -119,18 +120,69 @@ def _merge(into: dict[str, Any], part: dict[str, Any]) -> None:
             into.setdefault(key, value)
 
 
-def to_grammar(schema: dict[str, Any]) -> dict[str, Any]:
-    """An inlined schema reduced to what the model server can turn into a grammar; it refuses a schema it does not
-    recognise as a whole, so everything doubtful is left out."""
-    if isinstance(schema.get("enum"), list) and schema["enum"]:
-        return {"enum": schema["enum"]}
-    if choices := _dicts(schema.get("anyOf")):
-        # What stands beside the choices holds for each of them.
-        beside = {key: value for key, value in schema.items() if key != "anyOf"}
-        return {"anyOf": [to_grammar(_beside(choice, beside)) for choice in choices]}
-    kinds = _kinds(schema)
-    grammars = [{"type": kind, **_GRAMMARS.get(kind, lambda _: {})(schema)} for kind in kinds]
-    return grammars[0] if len(grammars) == 1 else {"anyOf": grammars}
+def to_grammar(schema: dict[str, Any], param: str) -> dict[str, Any]:
+    """An inlined schema reduced to what the model server can turn into a grammar.
+
+    It refuses a schema it does not recognise as a whole, so everything doubtful is left out; the finished answer is
+    checked against the original. Raises InvalidRequest with `param` when it would grow too large.
+    """
+    return _Grammar(param).of(schema)
+
+
+class _Grammar:
+    def __init__(self, param: str) -> None:
+        self._param = param
+        self._parts = 0
+
+    def of(self, schema: Any) -> dict[str, Any]:
+        self._parts += 1
+        if self._parts > MAX_PARTS:
+            raise _too_large(self._param)
+        if not isinstance(schema, dict):
+            schema = {}
+        if isinstance(schema.get("enum"), list) and schema["enum"]:
+            return {"enum": schema["enum"]}
+        if choices := _dicts(schema.get("anyOf")):
+            # What stands beside the choices holds for each of them.
+            beside = {key: value for key, value in schema.items() if key != "anyOf"}
+            return {"anyOf": [self.of(_beside(choice, beside)) for choice in choices]}
+        kinds = _kinds(schema)
+        grammars = [{"type": kind, **self._kind(kind, schema)} for kind in kinds]
+        return grammars[0] if len(grammars) == 1 else {"anyOf": grammars}
+
+    def _kind(self, kind: str, schema: dict[str, Any]) -> dict[str, Any]:
+        if kind == "object":
+            return self._object(schema)
+        if kind == "array":
+            return self._array(schema)
+        if kind == "string":
+            return _string(schema)
+        return _integer(schema) if kind == "integer" else {}
+
+    def _object(self, schema: dict[str, Any]) -> dict[str, Any]:
+        properties = schema.get("properties")
+        more = schema.get("additionalProperties")
+        kept: dict[str, Any] = {}
+        if isinstance(properties, dict) and (properties or more is False):
+            required = schema.get("required")
+            names = [name for name in required if isinstance(name, str)] if isinstance(required, list) else []
+            # A required name without a schema of its own may have any value, but the grammar must know it.
+            named = {**properties, **{name: {} for name in names if name not in properties}}
+            kept["properties"] = {name: self.of(part) for name, part in named.items()}
+            if names:
+                kept["required"] = names
+        if isinstance(more, dict):
+            kept["additionalProperties"] = self.of(more)
+        elif more is False:
+            kept["additionalProperties"] = False
+        return kept
+
+    def _array(self, schema: dict[str, Any]) -> dict[str, Any]:
+        if parts := _dicts(schema.get("prefixItems")):
+            return {"prefixItems": [self.of(part) for part in parts]}
+        if not {"items", "minItems", "maxItems"} & schema.keys():
+            return {}
+        return {"items": self.of(schema.get("items")), **_bounds(schema, ("minItems", "maxItems"), MAX_REPEAT)}
 
 
 def _beside(choice: dict[str, Any], beside: dict[str, Any]) -> dict[str, Any]:
@@ -157,35 +209,6 @@ def _kinds(schema: dict[str, Any]) -> list[str]:
     return list(ANYTHING["type"])
 
 
-def _object(schema: dict[str, Any]) -> dict[str, Any]:
-    properties = schema.get("properties")
-    more = schema.get("additionalProperties")
-    kept: dict[str, Any] = {}
-    if isinstance(properties, dict) and (properties or more is False):
-        kept["properties"] = {
-            name: to_grammar(part if isinstance(part, dict) else {}) for name, part in properties.items()
-        }
-        required = schema.get("required")
-        if isinstance(required, list):
-            kept["required"] = [name for name in required if isinstance(name, str) and name in properties]
-    if isinstance(more, dict):
-        kept["additionalProperties"] = to_grammar(more)
-    elif more is False:
-        kept["additionalProperties"] = False
-    return kept
-
-
-def _array(schema: dict[str, Any]) -> dict[str, Any]:
-    kept: dict[str, Any] = {}
-    if parts := _dicts(schema.get("prefixItems")):
-        kept["prefixItems"] = [to_grammar(part) for part in parts]
-    elif "items" in schema or "minItems" in schema or "maxItems" in schema:
-        items = schema.get("items")
-        kept["items"] = to_grammar(items if isinstance(items, dict) else {})
-        kept |= _bounds(schema, ("minItems", "maxItems"), MAX_REPEAT)
-    return kept
-
-
 def _string(schema: dict[str, Any]) -> dict[str, Any]:
     pattern = schema.get("pattern")
     if isinstance(pattern, str) and _PLAIN_PATTERN.fullmatch(pattern):
@@ -207,6 +230,3 @@ def _integer(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _bounds(schema: dict[str, Any], names: tuple[str, ...], limit: int) -> dict[str, Any]:
     return {name: schema[name] for name in names if type(schema.get(name)) is int and abs(schema[name]) <= limit}
-
-
-_GRAMMARS = {"object": _object, "array": _array, "string": _string, "integer": _integer}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from dataclasses import dataclass
 from typing import Any
 
 from ..errors import InvalidRequest
@@ -17,6 +18,8 @@ from .jsonbody import kind_of
 from .ollama import ToolCall
 
 MAX_TOOLS = 128
+# Pieces of text after which a beginning that fits a call cannot turn out otherwise: the longest name and its wrapping.
+LONGEST_CALL_START = 192
 _NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,128}")
 NO_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}
 
@@ -61,20 +64,65 @@ def read_name(name: Any, param: str) -> str:
     return name
 
 
-def read_choice(value: Any, param: str) -> str | list[str]:
-    """ "none", "auto", "required"; a function as a list of its one name. Raises InvalidRequest.
+@dataclass(frozen=True)
+class Choice:
+    """Which tools may be called, and whether one must. `names` None means all of them."""
 
-    {"type": "function", "function": {"name": "f"}} is the form of chat completions.
-    """
+    names: tuple[str, ...] | None = None
+    is_forced: bool = False
+
+
+def read_choice(value: Any, param: str) -> Choice:
+    """Raises InvalidRequest. One function is {"type": "function", "function": {"name": "f"}}; several are
+    {"type": "allowed_tools", "allowed_tools": {"mode": "auto" or "required", "tools": [one function, ...]}}."""
     if value in ("none", "auto", "required"):
-        return str(value)
-    function = value.get("function") if isinstance(value, dict) else None
-    if not isinstance(function, dict) or value.get("type", "function") != "function":
+        return Choice(() if value == "none" else None, is_forced=value == "required")
+    kind = value.get("type", "function") if isinstance(value, dict) else None
+    if kind == "function":
+        return Choice((_chosen_name(value, param),), is_forced=True)
+    allowed = value.get("allowed_tools") if kind == "allowed_tools" else None
+    if not isinstance(allowed, dict) or not isinstance(allowed.get("tools"), list):
         raise InvalidRequest(
             f'{param} must be "none", "auto", "required", or {{"type": "function", "function": {{"name": ...}}}}.',
             param=param,
         )
-    return [read_name(function.get("name"), f"{param}.function.name")]
+    if allowed.get("mode") not in ("auto", "required"):
+        raise InvalidRequest(
+            f"{param}.allowed_tools.mode must be auto or required.", param=f"{param}.allowed_tools.mode"
+        )
+    names = [_chosen_name(tool, f"{param}.allowed_tools.tools[{index}]") for index, tool in enumerate(allowed["tools"])]
+    return Choice(tuple(names), is_forced=allowed["mode"] == "required")
+
+
+def _chosen_name(tool: Any, param: str) -> str:
+    function = tool.get("function") if isinstance(tool, dict) else None
+    if not isinstance(function, dict):
+        raise InvalidRequest(f"{param}.function must be an object.", param=f"{param}.function")
+    return read_name(function.get("name"), f"{param}.function.name")
+
+
+def chosen(offered: list[dict[str, Any]], choice: Choice) -> list[dict[str, Any]]:
+    """The tools a choice leaves. Raises InvalidRequest for a choice that cannot be met."""
+    if choice.names is None:
+        left = offered
+    else:
+        known = {tool["name"] for tool in offered}
+        for name in choice.names:
+            if name not in known:
+                raise InvalidRequest(f"tool_choice names {name!r}, which is not among the tools.", param="tool_choice")
+        left = [tool for tool in offered if tool["name"] in choice.names]
+    if choice.is_forced and not left:
+        raise InvalidRequest("tool_choice asks for a call, but there are no tools.", param="tool_choice")
+    return left
+
+
+def instruction(tools: list[dict[str, Any]]) -> str:
+    """The tools in words, for a model whose template has no place for them."""
+    listed = "\n".join(json.dumps(tool["function"], ensure_ascii=False) for tool in to_ollama(tools))
+    return (
+        'Answer with one call of one of these functions, as {"name": ..., "arguments": {...}} and nothing else:\n'
+        + listed
+    )
 
 
 def to_ollama(tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -108,7 +156,7 @@ def _properties(properties: Any) -> dict[str, Any]:
 
 
 def _property(schema: dict[str, Any]) -> dict[str, Any]:
-    """api.ToolProperty: anyOf, type (one or several), items (anything), description, enum, properties, required."""
+    """api.ToolProperty: anyOf, type (one or several), items, description, enum, properties, required."""
     kept: dict[str, Any] = {}
     kind = schema.get("type")
     if isinstance(kind, str) or (isinstance(kind, list) and all(isinstance(item, str) for item in kind)):
@@ -116,7 +164,7 @@ def _property(schema: dict[str, Any]) -> dict[str, Any]:
     if isinstance(schema.get("anyOf"), list):
         kept["anyOf"] = [_property(choice) for choice in schema["anyOf"] if isinstance(choice, dict)]
     if isinstance(schema.get("items"), dict):
-        kept["items"] = schema["items"]
+        kept["items"] = _property(schema["items"])
     if isinstance(schema.get("description"), str):
         kept["description"] = schema["description"]
     if isinstance(schema.get("enum"), list):
@@ -172,24 +220,35 @@ def deltas(calls: list[dict[str, Any]], first_index: int) -> list[dict[str, Any]
     return [{"index": first_index + offset, **call} for offset, call in enumerate(calls)]
 
 
-def forced_format(forced: list[dict[str, Any]]) -> dict[str, Any]:
+def call_format(written: list[dict[str, Any]]) -> dict[str, Any]:
     """The schema of an answer that is nothing but a call of one of these tools: {"name": ..., "arguments": {...}}."""
-    calls = [
+    calls = _call_schemas(written)
+    return calls[0] if len(calls) == 1 else {"anyOf": calls}
+
+
+def or_call(answer: Any, written: list[dict[str, Any]]) -> Any:
+    """Ollama's `format` for an answer that is either of this format or a call of one of these tools."""
+    if not written or not isinstance(answer, dict):
+        return answer
+    return {"anyOf": [answer, *_call_schemas(written)]}
+
+
+def _call_schemas(written: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
         {
             "type": "object",
             "properties": {
                 "name": {"enum": [tool["name"]]},
-                "arguments": schemas.to_grammar({**tool["parameters"], "type": "object"}),
+                "arguments": schemas.to_grammar({**tool["parameters"], "type": "object"}, "tools"),
             },
             "required": ["name", "arguments"],
             "additionalProperties": False,
         }
-        for tool in forced
+        for tool in written
     ]
-    return calls[0] if len(calls) == 1 else {"anyOf": calls}
 
 
-def forced_call(forced: list[dict[str, Any]], text: str) -> tuple[tuple[str, dict[str, Any]], str | None]:
+def written_call(written: list[dict[str, Any]], text: str) -> tuple[tuple[str, dict[str, Any]], str | None]:
     """((name, arguments), None) from the text of such an answer, or what is wrong with it as the second part."""
     nothing: tuple[str, dict[str, Any]] = ("", {})
     try:
@@ -197,12 +256,22 @@ def forced_call(forced: list[dict[str, Any]], text: str) -> tuple[tuple[str, dic
     except (ValueError, RecursionError):
         return nothing, "it is not JSON"
     name = call.get("name") if isinstance(call, dict) else None
-    tool = next((tool for tool in forced if tool["name"] == name), None)
+    tool = next((tool for tool in written if tool["name"] == name), None)
     if tool is None:
         return nothing, "it names none of the tools"
     arguments = call.get("arguments", call.get("parameters"))
     if not isinstance(arguments, dict):
         return nothing, "its arguments are not an object"
     checker = tool["checker"]
-    fault = checker.fault(arguments) if checker is not None else None
-    return (tool["name"], arguments), fault
+    return (tool["name"], arguments), checker.fault(arguments) if checker is not None else None
+
+
+def may_become_call(written: list[dict[str, Any]], text: str) -> bool:
+    """Whether the beginning of an answer can still turn out to be a call, so that it must not be shown as text yet."""
+    start = "".join(text.split())
+    for tool in written:
+        for word in ("arguments", "parameters"):
+            call = f'{{"name":"{tool["name"]}","{word}":{{'
+            if call.startswith(start) or start.startswith(call):
+                return True
+    return False
