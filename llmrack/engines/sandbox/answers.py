@@ -1,0 +1,110 @@
+"""What test mode says to a question: the triggers first, then known prompts, tools, JSON to a schema, or an echo."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import chain, cycle, islice
+from typing import Any
+
+from . import prose, schemas, tokens, toolcalls
+from .cuts import Answer, at_length, at_stop
+from .hints import Hints
+from .known import KnownPrompts
+from .questions import Question
+from .triggers import CUT_AFTER_PIECES, explain_unknown
+
+_OPENING = "Test mode is counting tokens."
+_FILLER = " This sentence fills the page, as the trigger asked, and says nothing that was not said before."
+# A greeting in characters that break careless clients: a family joined by invisible joiners, a flag of two letters,
+# an accent that is its own code point, right-to-left words, a letter beyond the sixteen-bit range, and text that only
+# looks like the end of a stream.
+UNICODE = "Hello 👩‍👩‍👧‍👦 🇫🇷 cafe\u0301 naïve مرحبا بالعالم שלום עולם 你好，世界 𝒳 ✓ “data: [DONE]”"
+_NAMES = r"((?:[\"'`]?\w{1,40}[\"'`]?(?:\s?,\s{0,2}|\s{1,2}and\s{1,2})?){1,12})"
+_COUNTED = ("age", "count", "number", "price", "year", "quantity", "temperature", "score", "total", "amount")
+_KEYS = re.compile(rf"\b(?:keys?|fields?|properties)\b\s{{0,2}}:?\s{{0,2}}{_NAMES}")
+
+
+class Answers:
+    """Answers questions; holds the known prompts and nothing that changes."""
+
+    def __init__(self) -> None:
+        self._known = KnownPrompts()
+
+    def answer(self, question: Question) -> Answer:
+        """The whole answer: pieces or calls, thinking, and why it ends."""
+        wanted = question.rehearsal
+        calls = () if wanted.unknown is not None or wanted.is_empty else toolcalls.choose(question)
+        if calls:
+            answer = Answer(calls=calls, call_tokens=sum(tokens.count(toolcalls.written(call)) for call in calls))
+        else:
+            answer = at_stop(Answer(tuple(self._pieces(question))), question.stop)
+        if question.thinks or wanted.has_reasoning:
+            answer = replace(answer, thinking=tokens.pieces(" ".join(_thoughts(question, bool(calls)))))
+        limits = [limit for limit in (question.limit, CUT_AFTER_PIECES if wanted.is_cut else None) if limit]
+        return at_length(answer, min(limits, default=None))
+
+    def prompt_tokens(self, question: Question) -> int:
+        """The count to report; written down for captured conversations of one message, else counted."""
+        known = self._known.find(question) if question.messages == 1 else None
+        return (known and known.prompt_tokens) or question.prompt_tokens
+
+    def _pieces(self, question: Question) -> Iterator[str]:
+        wanted = question.rehearsal
+        if wanted.unknown is not None:
+            yield from tokens.pieces(explain_unknown(wanted.unknown))
+        elif wanted.is_empty:
+            return
+        elif wanted.long_pieces:
+            endless = chain(tokens.pieces(_OPENING), cycle(tokens.pieces(_FILLER)))
+            yield from islice(endless, wanted.long_pieces)
+        elif wanted.has_invalid_json or question.format is not None:
+            yield from tokens.pieces(self._json(question))
+        elif wanted.has_unicode:
+            yield from UNICODE
+        else:
+            yield from self._prose(question)
+
+    def _prose(self, question: Question) -> Iterator[str]:
+        known = self._known.find(question)
+        if question.results:
+            yield from tokens.pieces(" ".join(map(prose.tell, question.results)))
+        elif known and known.pieces and not question.images and not question.suffix:
+            yield from known.pieces
+        else:
+            yield from tokens.pieces(prose.echo(question))
+
+    def _json(self, question: Question) -> str:
+        schema = question.format if isinstance(question.format, dict) else _asked_keys(question.text)
+        if schema is not None:
+            said = " ".join([question.text, *(result.content for result in question.results)])
+            value = schemas.instance(schema, Hints(said), "response_format")
+        else:
+            value = {"test_mode": True, "answer": "".join(self._prose(question))}
+        text = json.dumps(value, ensure_ascii=False)
+        return _broken(text) if question.rehearsal.has_invalid_json else text
+
+
+def _broken(text: str) -> str:
+    """JSON that breaks off; a text too short to break is replaced by one that is not."""
+    return text[: len(text) * 2 // 3] if len(text) > 8 and text[0] in '{["' else '{"answer": "this breaks o'
+
+
+def _asked_keys(text: str) -> dict[str, Any] | None:
+    """A schema of the keys a prompt asks for ("with keys name and age"), or None."""
+    found = _KEYS.search(text)
+    names = [name for name in re.findall(r"\w+", found[1]) if name not in ("and", "are", "is", "the")] if found else []
+    rules = {name: {"type": "number" if name in _COUNTED else "string"} for name in names}
+    return {"type": "object", "properties": rules, "required": names} if names else None
+
+
+def _thoughts(question: Question, calls_tool: bool) -> Iterator[str]:
+    """More of them at a higher level of thinking."""
+    yield "The user wants an answer, and I am the test mode of this API."
+    if question.thinks != "low":
+        yield f"The prompt has {question.prompt_tokens} tokens, and no model will read them."
+    if question.thinks in ("high", "max"):
+        yield "I could go on for much longer, as a model at this level would."
+    yield "I will call a tool." if calls_tool else "I will answer briefly."

@@ -1,0 +1,109 @@
+"""A request as test mode sees it: one shape for the bodies of /api/chat and /api/generate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from . import tokens, triggers
+from .triggers import Rehearsal
+
+
+@dataclass(frozen=True)
+class ToolResult:
+    """What a tool answered, beside the call that asked for it."""
+
+    name: str
+    arguments: dict[str, Any]
+    content: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """`text` is the last thing the user said, without its triggers; `results` are the tool answers since then."""
+
+    text: str
+    rehearsal: Rehearsal
+    prompt_tokens: int
+    messages: int = 1
+    has_system: bool = False
+    is_empty: bool = False
+    images: tuple[str, ...] = ()
+    tools: tuple[dict[str, Any], ...] = ()
+    tool_choice: Any = None
+    results: tuple[ToolResult, ...] = ()
+    suffix: str = ""
+    format: Any = None
+    thinks: str | bool = False
+    limit: int | None = None
+    stop: tuple[str, ...] = ()
+    logprobs: bool = False
+    top_logprobs: int = 0
+
+
+def of_chat(body: dict[str, Any]) -> Question:
+    messages = body.get("messages") or []
+    asked: dict[str, Any] = next((each for each in reversed(messages) if each.get("role") == "user"), {})
+    rehearsal, text = triggers.read(asked.get("content") or "")
+    tools = [tool.get("function", {}) for tool in body.get("tools") or ()]
+    return Question(
+        text=text,
+        rehearsal=rehearsal,
+        prompt_tokens=tokens.count_prompt(messages, body.get("tools") or []),
+        messages=len(messages),
+        has_system=any(message.get("role") == "system" for message in messages),
+        is_empty=not messages,
+        images=tuple(asked.get("images") or ()),
+        tools=tuple(tools),
+        tool_choice=body.get("tool_choice"),
+        results=_results(messages),
+        **_shared(body),
+    )
+
+
+def of_generate(body: dict[str, Any]) -> Question:
+    prompt = body.get("prompt") or ""
+    rehearsal, text = triggers.read(prompt)
+    overhead = 0 if body.get("raw") else tokens.TURN_TOKENS + tokens.MESSAGE_TOKENS
+    suffix = body.get("suffix") or ""
+    images = tuple(body.get("images") or ())
+    return Question(
+        text=text,
+        rehearsal=rehearsal,
+        prompt_tokens=max(overhead + tokens.count(prompt + suffix) + tokens.IMAGE_TOKENS * len(images), 1),
+        has_system=bool(body.get("system")),
+        is_empty=not prompt,
+        images=images,
+        suffix=suffix,
+        **_shared(body),
+    )
+
+
+def _shared(body: dict[str, Any]) -> dict[str, Any]:
+    options = body.get("options") or {}
+    limit = options.get("num_predict")
+    return {
+        "format": body.get("format") or None,
+        "thinks": body.get("think") or False,
+        # Ollama takes zero and less as "no limit".
+        "limit": limit if limit and limit > 0 else None,
+        "stop": tuple(text for text in options.get("stop") or () if text),
+        "logprobs": bool(body.get("logprobs")),
+        "top_logprobs": body.get("top_logprobs") or 0,
+    }
+
+
+def _results(messages: list[dict[str, Any]]) -> tuple[ToolResult, ...]:
+    """The tool messages at the end of a conversation, each with its call when the conversation holds it."""
+    start = len(messages)
+    while start and messages[start - 1].get("role") == "tool":
+        start -= 1
+    asked = messages[start - 1].get("tool_calls") or [] if start else []
+    return tuple(_result(message, position, asked) for position, message in enumerate(messages[start:]))
+
+
+def _result(message: dict[str, Any], position: int, asked: list[dict[str, Any]]) -> ToolResult:
+    by_id = [call for call in asked if call.get("id") and call.get("id") == message.get("tool_call_id")]
+    call = (by_id or asked[position : position + 1] or [{}])[0].get("function", {})
+    name = message.get("tool_name") or call.get("name") or "the tool"
+    return ToolResult(name, call.get("arguments") or {}, message.get("content") or "")
