@@ -11,10 +11,11 @@ from flask import Flask
 from flask_migrate import Migrate
 
 from blueprints import register_blueprints, security, templating
-from blueprints.v1 import errors
+from blueprints.v1 import errors, limits
 from cli import register_commands
 from llmrack import catalog, logs, plans, settings
 from llmrack.catalog import Catalog
+from llmrack.deployment import check_deployment
 from llmrack.engines.ollama import Ollama
 from llmrack.engines.sandbox import Sandbox
 from llmrack.services.features import Probe
@@ -31,6 +32,7 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     Raises BadSetting, BadCatalog or BadPlans with a sentence that says what to change.
     """
     values = settings.load(overrides=overrides)
+    check_deployment(values)
     logs.configure(values.log_level)
     app = Flask(__name__, instance_path=str(Path(values.instance_dir).resolve()))
     instance = Path(app.instance_path)
@@ -49,6 +51,7 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     security.init_app(app)
     templating.init_app(app)
     errors.init_app(app)
+    limits.init_app(app, values.redis_url)
     register_blueprints(app)
     register_commands(app)
     return app

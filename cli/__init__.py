@@ -5,9 +5,10 @@ from flask import Flask
 from . import settings
 from .keys import keys
 from .prepare import prepare
+from .usage import usage
 
 
 def register_commands(app: Flask) -> None:
     """Every command but `flask db`, which Flask-Migrate brings."""
-    for command in (prepare, settings.show, keys):
+    for command in (prepare, settings.show, keys, usage):
         app.cli.add_command(command)

@@ -29,6 +29,7 @@ class Plan:
     monthly_nanousd: int
     tokens_per_day: int | None = None
     tokens_per_minute: int | None = None
+    reads_per_minute: int = 600
     is_prepaid: bool = False
     is_default: bool = False
 
@@ -71,6 +72,7 @@ def _plan(entry: datafile.Entry) -> Plan:
     entry.check(
         ("id", bool(re.fullmatch(r"[a-z0-9][a-z0-9._-]*", plan.id)), "must be lower-case letters, digits, . _ -"),
         ("requests_per_minute", plan.requests_per_minute > 0, "must be at least 1"),
+        ("reads_per_minute", plan.reads_per_minute > 0, "must be at least 1"),
         ("concurrent_requests", plan.concurrent_requests > 0, "must be at least 1"),
         ("tokens_per_day", plan.tokens_per_day is None or plan.tokens_per_day > 0, "must be at least 1, or left out"),
         (

@@ -52,8 +52,13 @@ class Standing:
 
 @dataclass(frozen=True)
 class LimitState:
-    """The tightest limit on tokens: its size, what is left of it, and the seconds until it is whole again."""
+    """A limit on tokens: its size, what is left of it, and the seconds until it is whole again.
 
+    `scope` is "account", or "key" for a key's own smaller one.
+    """
+
+    name: str
+    scope: str
     limit: int
     remaining: int
     reset_s: int
@@ -64,11 +69,15 @@ class _Window:
     """One limit on tokens as it stands. `entries` are those of a moving window; a day has none."""
 
     code: str
-    noun: str
+    scope: str
     limit: int
     counted: int
     held: int
     entries: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def noun(self) -> str:
+        return "The daily budget" if self.scope == "account" else "This key's own daily budget"
 
     @property
     def left(self) -> int:
@@ -91,18 +100,24 @@ def output_tokens(caller: Caller, need: Need, standing: Standing, now: datetime)
     return min(granted, _affordable(need, standing)) if caller.plan.is_prepaid else granted
 
 
+def states(caller: Caller, standing: Standing, now: datetime) -> list[LimitState]:
+    """Every limit on tokens as it stands. Test keys never use anything up."""
+    windows = _windows(caller, standing if caller.is_live else Standing())
+    return [
+        LimitState(window.code, window.scope, window.limit, window.left, _reset_s(window, now)) for window in windows
+    ]
+
+
 def state(caller: Caller, standing: Standing, now: datetime) -> LimitState | None:
-    """What the headers say about tokens; None for a test key and for a plan without a limit on tokens."""
-    windows = list(_windows(caller, standing)) if caller.is_live else []
-    if not windows:
-        return None
-    window = min(windows, key=lambda window: window.left)
+    """The limit on tokens of which least is left, for headers; None for a plan without any."""
+    return min(states(caller, standing, now), key=lambda state: state.remaining, default=None)
+
+
+def _reset_s(window: _Window, now: datetime) -> int:
     if window.code == "tokens_per_day":
-        reset_s = seconds_to_midnight(now)
-    else:
-        newest = window.entries[-1][0] if window.entries else 0
-        reset_s = max(0, _seconds_until(newest + MINUTE_S * SECOND_US, now))
-    return LimitState(window.limit, window.left, reset_s)
+        return seconds_to_midnight(now)
+    newest = window.entries[-1][0] if window.entries else 0
+    return max(0, _seconds_until(newest + MINUTE_S * SECOND_US, now))
 
 
 def seconds_to_midnight(now: datetime) -> int:
@@ -130,14 +145,12 @@ def _windows(caller: Caller, standing: Standing) -> Iterator[_Window]:
     plan = caller.plan
     if plan.tokens_per_minute is not None:
         used = sum(tokens for _, tokens in standing.minute)
-        yield _Window("tokens_per_minute", "", plan.tokens_per_minute, used, 0, standing.minute)
+        yield _Window("tokens_per_minute", "account", plan.tokens_per_minute, used, 0, standing.minute)
     if plan.tokens_per_day is not None:
-        yield _Window(
-            "tokens_per_day", "The daily budget", plan.tokens_per_day, standing.counted_today, standing.held_today
-        )
+        yield _Window("tokens_per_day", "account", plan.tokens_per_day, standing.counted_today, standing.held_today)
     if caller.tokens_per_day is not None:
         counted, held = standing.key_counted_today, standing.key_held_today
-        yield _Window("tokens_per_day", "This key's own daily budget", caller.tokens_per_day, counted, held)
+        yield _Window("tokens_per_day", "key", caller.tokens_per_day, counted, held)
 
 
 def _refusal(window: _Window, need: Need, now: datetime) -> RateLimited:

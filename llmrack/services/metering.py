@@ -136,7 +136,8 @@ class Meter:
 
     def limits(self, caller: Caller) -> LimitState | None:
         """The limit on tokens at this moment, for the headers of a response that admitted nothing."""
-        return limits.state(caller, self.standing(caller), self._clock()) if caller.is_live else None
+        standing = self.standing(caller) if caller.is_live else Standing()
+        return limits.state(caller, standing, self._clock())
 
     def heartbeat(self) -> int:
         """Book what could not be booked, and renew the rows of requests still being answered; how many were renewed."""

@@ -97,7 +97,7 @@ def test_the_answer_is_clamped_to_what_is_left_of_the_day(desk: Desk) -> None:
     desk.spend(caller, 4000, 5000)
     grant = desk.meter.admit(desk.admission(caller, 100, 8000))
     assert grant.output_tokens == 900
-    assert grant.limits == LimitState(limit=10_000, remaining=0, reset_s=12 * 3600)
+    assert grant.limits == LimitState("tokens_per_day", "account", limit=10_000, remaining=0, reset_s=12 * 3600)
 
 
 def test_a_used_up_day_is_refused_until_midnight_and_says_not_to_retry(desk: Desk) -> None:
@@ -179,7 +179,9 @@ def test_tokens_per_minute_is_a_moving_window(desk: Desk) -> None:
     desk.spend(caller, 40_000, 0)
     desk.clock.forward(seconds=20)
     desk.spend(caller, 50_000, 0)
-    assert desk.meter.limits(caller) == LimitState(limit=100_000, remaining=10_000, reset_s=60)
+    assert desk.meter.limits(caller) == LimitState(
+        "tokens_per_minute", "account", limit=100_000, remaining=10_000, reset_s=60
+    )
     error = refusal(desk, caller, 30_000, 10)
     assert (error.code, error.retry_after_s, error.headers) == ("tokens_per_minute", 40, ())
     desk.clock.forward(seconds=39.9)
@@ -245,7 +247,9 @@ def test_test_keys_are_recorded_but_cost_and_use_nothing(desk: Desk) -> None:
     assert (day.mode, day.requests, day.prompt_tokens, day.completion_tokens) == ("test", 1, 50_000, 60_000)
     assert (day.held_tokens, day.cost_nanousd) == (0, 0)
     assert desk.meter.limits(live).remaining == 10_000
-    assert desk.meter.admit(desk.admission(test)).limits is None
+    assert desk.meter.admit(desk.admission(test)).limits == LimitState(
+        "tokens_per_day", "account", 10_000, 10_000, 12 * 3600
+    )
     desk.check_sums()
 
 

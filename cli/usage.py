@@ -1,0 +1,29 @@
+"""`flask usage`: keeping the usage table small."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import click
+from flask import current_app
+from flask.cli import AppGroup
+
+from llmrack.errors import Unavailable
+from llmrack.services import usage as service
+from llmrack.services.rack import Rack
+
+usage = AppGroup("usage", help="Keep the table of requests small.")
+
+
+@usage.command("prune")
+@click.option("--older-than-days", "days", type=click.IntRange(min=1), default=90, show_default=True)
+@click.option("--dry-run", is_flag=True, help="Check the sums and count the rows, but remove nothing.")
+def prune(days: int, dry_run: bool) -> None:
+    """Remove requests of days long past. Their sums by day, model and key stay; their receipts go."""
+    rack: Rack = current_app.extensions["llmrack"]
+    before = (datetime.now(UTC).date() - timedelta(days=days)).isoformat()
+    try:
+        count = service.prune(rack.store, before, is_trial=dry_run)
+    except (service.UnequalSums, Unavailable) as exc:
+        raise click.ClickException(str(exc)) from exc
+    click.echo(f"{'Would remove' if dry_run else 'Removed'} {count} requests from before {before}. All sums stay.")
