@@ -9,6 +9,7 @@ from pathlib import Path
 from dotenv import load_dotenv
 
 from llmrack import settings
+from llmrack.logs import JsonFormatter
 
 load_dotenv(Path(__file__).with_name(".env"))
 _settings = settings.load()
@@ -33,6 +34,12 @@ control_socket_disable = True
 accesslog = None
 errorlog = "-"
 loglevel = "warning"
+
+
+def on_starting(server):
+    """Make gunicorn's own lines like the application's: JSON, without secrets."""
+    for handler in server.log.error_log.handlers:
+        handler.setFormatter(JsonFormatter())
 
 
 def post_worker_init(worker):

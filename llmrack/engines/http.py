@@ -201,10 +201,9 @@ def _framing(headers: dict[bytes, bytes], status: int) -> Framing:
     if headers.get(b"transfer-encoding") == b"chunked":
         return Chunked()
     if b"content-length" in headers:
-        try:
-            return Sized(int(headers[b"content-length"]))
-        except ValueError:
-            raise BadResponse("the response has an invalid Content-Length") from None
+        if not headers[b"content-length"].isdigit():
+            raise BadResponse("the response has an invalid Content-Length")
+        return Sized(int(headers[b"content-length"]))
     return UntilClose()
 
 
@@ -267,9 +266,22 @@ class Chunked(Framing):
         super().__init__()
         self._left = 0
         self._is_last = False
+        self._fault: BadResponse | None = None
 
     def take(self) -> bytes:
-        buffer, at, out = self._buffer, 0, []
+        """What is complete; broken framing behind it is raised by the next call, so that nothing good is lost."""
+        out: list[bytes] = []
+        if self._fault is None:
+            try:
+                self._take(out)
+            except BadResponse as fault:
+                self._fault = fault
+        if self._fault is not None and not out:
+            raise self._fault
+        return out[0] if len(out) == 1 else b"".join(out)
+
+    def _take(self, out: list[bytes]) -> None:
+        buffer, at = self._buffer, 0
         while not self.is_done:
             if self._left > 2:
                 piece = buffer[at : at + self._left - 2]
@@ -291,7 +303,6 @@ class Chunked(Framing):
                 break
             at = self._header(buffer[at:end], end + 2)
         self._buffer = buffer[at:]
-        return out[0] if len(out) == 1 else b"".join(out)
 
     def _header(self, line: bytes, after: int) -> int:
         """Read a chunk's size line, or a trailer line once the last chunk was seen; the empty one ends the body."""

@@ -153,24 +153,30 @@ class Ollama:
             rest = b"" if response.is_done else lines.pop()
             if len(rest) > MAX_LINE_BYTES:
                 raise UpstreamError("The model server sent a line that never ends. Retry is safe.")
-            replies = [_decode_reply(line) for line in lines if line]
-            if any(reply.error is not None for reply in replies):
-                yield from _before_error(replies)
+            replies, failure = _decoded(lines)
             if replies:
                 yield replies
                 if replies[-1].done:
                     return
+            if failure is not None:
+                raise failure
             if response.is_done:
                 raise BadResponse("the answer ended without its last line")
 
 
-def _before_error(replies: list[Reply]) -> Iterator[list[Reply]]:
-    """Hand over what came before an error line, then raise what the line means."""
-    for at, reply in enumerate(replies):
-        if reply.error is not None:
-            if at:
-                yield replies[:at]
-            raise wire_errors.from_ollama(200, _encode({"error": reply.error}))
+def _decoded(lines: list[bytes]) -> tuple[list[Reply], Exception | None]:
+    """The good lines before the first bad one, and what that one means: garbage, or a failure told by Ollama."""
+    replies: list[Reply] = []
+    for line in lines:
+        if line:
+            try:
+                reply = _decode_reply(line)
+            except msgspec.DecodeError as exc:
+                return replies, exc
+            if reply.error is not None:
+                return replies, wire_errors.from_ollama(200, _encode({"error": reply.error}))
+            replies.append(reply)
+    return replies, None
 
 
 def _finish(response: Response) -> None:

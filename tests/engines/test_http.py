@@ -184,6 +184,14 @@ def test_hanging_up_wakes_a_read_in_another_thread() -> None:
         response.close()
 
 
+def test_what_came_before_broken_framing_is_not_lost() -> None:
+    framing = Chunked()
+    framing.feed(b"3\r\nabc\r\nzz\r\n")
+    assert framing.take() == b"abc"
+    with pytest.raises(BadResponse):
+        framing.take()
+
+
 def test_every_split_of_a_chunked_body_gives_the_same_bytes() -> None:
     wire = b"3\r\nabc\r\nA;e=1\r\n0123456789\r\n0\r\nTrailer: x\r\n\r\n"
     for first in range(1, len(wire)):

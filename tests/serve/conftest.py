@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.clients import Client
+from tests.support.clients import Answer, Client
 from tests.support.fake_ollama import FakeOllama
 from tests.support.servers import Running, start_app
 
@@ -36,6 +36,11 @@ class Rig:
         client = Client(self.server.url)
         client.ask("/v1/chat/completions", self.body(prompt, **fields), key or self.live)
         return client
+
+    def answer(self, prompt: str, **fields: Any) -> Answer:
+        """The whole answer to a streamed chat."""
+        with self.chat(prompt, **fields) as client:
+            return client.answer()
 
     @staticmethod
     def body(prompt: str, **fields: Any) -> dict[str, Any]:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.support.clients import Client
 from tests.support.fake_ollama import FakeOllama
 
 from .conftest import start_rig
+
+
+def ended(client: Client) -> list[Any]:
+    with client:
+        return client.answer().events()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=["TERM", "HUP"])
@@ -23,9 +30,9 @@ def test_short_streams_finish_and_long_ones_are_told_why_they_end(
         for client in (*short, *long):
             client.read_until(b"data: ")
         rig.server.signal(number)
-        assert [client.answer().events()[-1] for client in short] == ["[DONE]"] * 5
+        assert [ended(client)[-1] for client in short] == ["[DONE]"] * 5
         for client in long:
-            last = client.answer().events()[-1]
+            last = ended(client)[-1]
             assert (last["choices"][0]["finish_reason"], last["error"]["code"]) == ("error", "server_shutdown")
         if number == signal.SIGHUP:
-            assert rig.chat("hi").answer().status == 200
+            assert rig.answer("hi").status == 200
