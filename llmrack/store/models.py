@@ -42,7 +42,10 @@ class Balance(Base):
 
 
 class Key(Base):
-    """An API key without its secret. `permissions` are names joined by commas; None in a limit means the plan's."""
+    """An API key without its secret. None in a limit means the plan's, None in a list that anything is allowed.
+
+    `permissions`, `models` (ids) and `addresses` (networks in CIDR form) are joined by commas.
+    """
 
     __tablename__ = "keys"
     __table_args__ = ({"sqlite_autoincrement": True},)
@@ -61,6 +64,10 @@ class Key(Base):
     last_used_at: Mapped[datetime | None] = mapped_column(UtcTime)
     requests_per_minute: Mapped[int | None] = mapped_column(BigInteger)
     tokens_per_day: Mapped[int | None] = mapped_column(BigInteger)
+    nanousd_per_month: Mapped[int | None] = mapped_column(BigInteger)
+    models: Mapped[str | None] = mapped_column(String)
+    addresses: Mapped[str | None] = mapped_column(String)
+    paused_at: Mapped[datetime | None] = mapped_column(UtcTime)
 
 
 class Usage(Base):
