@@ -97,24 +97,24 @@ def _bounded(draft: Any) -> Any:
 
 def check_schema(schema: Any) -> None:
     """Raise BadSchema or TooHard for what no value can be made for."""
-    wrong = _fault(json.dumps(schema))
-    if wrong is not None:
-        raise wrong
+    fault = _fault(json.dumps(schema))
+    if fault is not None:
+        raise fault[0](fault[1])
 
 
 @lru_cache(maxsize=64)
-def _fault(text: str) -> Exception | None:
+def _fault(text: str) -> tuple[type[Exception], str] | None:
     schema = json.loads(text)
     parts = list(_parts(schema))
     if sum(len(part) for part in parts) > MAX_KEYWORDS:
-        return TooHard("the schema is too large")
+        return TooHard, "the schema is too large"
     if not all(map(_has_quick_names, parts)):
-        return TooHard("patternProperties is too complex")
+        return TooHard, "patternProperties is too complex"
     try:
         # Without the format checker, which would refuse expressions that are JavaScript's and not Python's.
         _draft(schema).check_schema(schema, format_checker=FormatChecker(formats=()))
     except SchemaError as wrong:
-        return BadSchema(f"{wrong.json_path}: {wrong.message}"[:300])
+        return BadSchema, f"{wrong.json_path}: {wrong.message}"[:300]
     return None
 
 

@@ -11,9 +11,10 @@ _Value = TypeVar("_Value")
 READ_CHARS = 4_000
 
 _NAME = r"[A-Z\u00c0-\u00de][\w'\u2019-]*"
-_PLACE = re.compile(
-    rf"\b(?:in|at|for|near|to|from|of|and|or)\s+((?:{_NAME})(?:\s+(?:de|la|do|del|upon|am|an)?\s*{_NAME}){{0,3}})"
-)
+_PLACE_NAME = rf"({_NAME}(?:\s(?:(?:de|la|do|del|upon|am|an)\s)?{_NAME}){{0,3}})"
+# "in Rome" is surer to be a place than "for Ann" or "and Oslo".
+_PLACE = re.compile(rf"\b(?:in|at|near)\s{_PLACE_NAME}")
+_PERHAPS_PLACE = re.compile(rf"\b(?:for|to|from|of|and|or)\s{_PLACE_NAME}")
 _LOWER_PLACE = re.compile(r"\b(?:in|at|for|near)\s+([a-z\u00df-\u00ff'-]+(?:\s+[a-z\u00df-\u00ff'-]+){0,4})")
 _NOT_PLACES = (
     "a an the my your our their his her this that these those me you us them him it its now today tomorrow tonight"
@@ -122,7 +123,7 @@ class Hints:
             yield self._said
 
     def places(self) -> Iterator[str]:
-        found = [*_PLACE.findall(self.text), *self._lower_places()]
+        found = [*_PLACE.findall(self.text), *_PERHAPS_PLACE.findall(self.text), *self._lower_places()]
         yield from found or self.people()
 
     def _lower_places(self) -> Iterator[str]:
