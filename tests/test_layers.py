@@ -21,14 +21,17 @@ ROWS = (
     ("llmrack.clients", WIRE | {"llmrack.clients", "requests", "stripe"}),
     (
         "llmrack.services",
-        WIRE | STORE | {"llmrack.engines", "llmrack.clients", "llmrack.services"},
+        WIRE
+        | STORE
+        | {"llmrack.engines", "llmrack.clients", "llmrack.services"}
+        | {"argon2", "email_validator", "gevent", "pyotp"},
     ),
     ("llmrack.docsite", WIRE | {"llmrack.docsite", "markdown", "pygments"}),
     ("llmrack", CORE),
 )
 WEB = {
     "llmrack.*", "blueprints", "cli", "flask", "flask_limiter", "limits", "flask_login", "flask_migrate", "flask_wtf",
-    "werkzeug", "click", "msgspec", "gevent",
+    "werkzeug", "click", "msgspec", "gevent", "wtforms", "itsdangerous", "markupsafe", "segno",
 }  # fmt: skip
 PACKAGES = (
     "llmrack.store",

@@ -18,7 +18,7 @@ from ..extensions import rack
 def authenticate() -> None:
     """Raises AuthenticationFailed. Preflight requests carry no key, and need none."""
     if request.method != "OPTIONS":
-        g.caller = keys.resolve(rack.store, rack.plans, _secret(), datetime.now(UTC))
+        g.caller = keys.resolve(rack.store, rack.plans, _secret(), datetime.now(UTC), request.remote_addr)
 
 
 def _secret() -> str | None:

@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 from ..engines.base import Call, ClientGone, Engine
-from ..errors import ApiError, InternalError, UpstreamError
+from ..errors import ApiError, InternalError, PermissionRefused, UpstreamError
 from ..wire import sse
 from ..wire.asks import Ask, EmbedAsk, Usage
 from ..wire.ollama import Reply
@@ -104,6 +104,13 @@ class Durations:
 
 
 def _admission(ask: Ask | EmbedAsk, caller: Caller, call: Call) -> Admission:
+    """Raises PermissionRefused for a model that the key is not for."""
+    if caller.models is not None and ask.model.id not in caller.models:
+        raise PermissionRefused(
+            f"This key is not for the model '{ask.model.id}'. It may use {', '.join(sorted(caller.models))}.",
+            param="model",
+            code="model_not_allowed",
+        )
     return Admission(
         request_id=call.request_id,
         caller=caller,

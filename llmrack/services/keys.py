@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam, insert, select, update
 
 from .. import permissions as rights
-from ..errors import AuthenticationFailed
+from ..errors import AuthenticationFailed, PermissionRefused
 from ..plans import Plan, Plans
 from ..store.base import from_microseconds, microseconds
 from ..store.db import Statement, Store
 from ..store.models import Account, Key
-from . import accounts, keytext
+from . import accounts, keytext, networks
 
 
 class NoSuchKey(LookupError):
@@ -22,7 +23,7 @@ class NoSuchKey(LookupError):
 
 @dataclass(frozen=True)
 class Caller:
-    """Whose request this is. The last two are the key's own limits; None leaves it to the plan's."""
+    """Whose request this is. The last four are the key's own: None leaves it to the plan, or allows every model."""
 
     account_id: int
     key_id: int
@@ -32,10 +33,29 @@ class Caller:
     permissions: frozenset[str]
     requests_per_minute: int | None = None
     tokens_per_day: int | None = None
+    nanousd_per_month: int | None = None
+    models: frozenset[str] | None = None
 
     @property
     def is_live(self) -> bool:
         return self.mode == "live"
+
+
+@dataclass(frozen=True)
+class Restrictions:
+    """What a key may do less than its plan. None in a limit leaves it to the plan, in a list allows everything.
+
+    `addresses` are networks in CIDR form, `nanousd_per_month` is of a calendar month in UTC.
+    """
+
+    requests_per_minute: int | None = None
+    tokens_per_day: int | None = None
+    nanousd_per_month: int | None = None
+    models: tuple[str, ...] | None = None
+    addresses: tuple[str, ...] | None = None
+
+
+NO_RESTRICTIONS = Restrictions()
 
 
 @dataclass(frozen=True)
@@ -52,12 +72,17 @@ class KeyFacts:
     expires_at: datetime | None
     revoked_at: datetime | None
     last_used_at: datetime | None
+    account_id: int
+    paused_at: datetime | None
+    restrictions: Restrictions
 
     def state(self, now: datetime) -> str:
-        """ "active", "revoked" or "expired"."""
+        """ "active", "paused", "revoked" or "expired"."""
         if self.revoked_at is not None:
             return "revoked"
-        return "expired" if self.expires_at is not None and self.expires_at <= now else "active"
+        if self.expires_at is not None and self.expires_at <= now:
+            return "expired"
+        return "paused" if self.paused_at is not None else "active"
 
 
 @dataclass(frozen=True)
@@ -79,6 +104,10 @@ _RESOLVE = Statement(
         Key.expires_at,
         Key.requests_per_minute,
         Key.tokens_per_day,
+        Key.nanousd_per_month,
+        Key.models,
+        Key.addresses,
+        Key.paused_at,
         Account.plan_id,
         Account.disabled_at,
     )
@@ -87,24 +116,36 @@ _RESOLVE = Statement(
 )
 
 
-def resolve(store: Store, plans: Plans, secret: str | None, now: datetime) -> Caller:
-    """Who sent `secret`; None means that the request had none.
+def resolve(store: Store, plans: Plans, secret: str | None, now: datetime, address: str | None = None) -> Caller:
+    """Who sent `secret` from `address`; None means that the request had none.
 
-    Raises AuthenticationFailed with a sentence of its own for a missing, malformed, unknown, revoked and expired key
-    and for a disabled account. The database is read every time, so a revocation holds from the next request on.
+    Raises AuthenticationFailed with a sentence of its own for a missing, malformed, unknown, revoked, expired and
+    paused key and for a disabled account, PermissionRefused for an address that the key is not for. The database is
+    read every time, so a revocation holds from the next request on.
     """
     digest = keytext.check(secret)
     with store.query() as query:
         row = query.one(_RESOLVE, {"secret_sha256": digest})
     if row is None:
         raise AuthenticationFailed("There is no such API key. Check which server it belongs to, or generate a new one.")
-    account_id, key_id, name, mode, granted, revoked_at, expires_at, per_minute, per_day, plan_id, disabled_at = row
+    account_id, key_id, name, mode, granted, revoked_at, expires_at, per_minute, per_day, per_month, *rest = row
+    models, addresses, paused_at, plan_id, disabled_at = rest
     if revoked_at is not None:
         raise AuthenticationFailed(f"This API key was revoked on {_date(revoked_at)}. Generate a new key.")
     if expires_at is not None and expires_at <= microseconds(now):
         raise AuthenticationFailed(f"This API key expired on {_date(expires_at)}. Generate a new key.")
     if disabled_at is not None:
         raise AuthenticationFailed("The account of this API key is disabled.", code="account_disabled")
+    if paused_at is not None:
+        raise AuthenticationFailed(
+            "This API key is paused. Its owner can resume it: Dashboard → API keys.", code="key_paused"
+        )
+    if addresses is not None and not networks.holds(addresses, address):
+        raise PermissionRefused(
+            f"This API key is not for use from {address or 'an unknown address'}. "
+            "Its owner can change that: Dashboard → API keys.",
+            code="address_not_allowed",
+        )
     return Caller(
         account_id=account_id,
         key_id=key_id,
@@ -114,6 +155,8 @@ def resolve(store: Store, plans: Plans, secret: str | None, now: datetime) -> Ca
         permissions=_expanded(granted),
         requests_per_minute=per_minute,
         tokens_per_day=per_day,
+        nanousd_per_month=per_month,
+        models=None if models is None else frozenset(models.split(",")),
     )
 
 
@@ -138,20 +181,25 @@ def issue(
     now: datetime | None = None,
     requests_per_minute: int | None = None,
     tokens_per_day: int | None = None,
+    restrictions: Restrictions | None = None,
+    account_id: int | None = None,
 ) -> Issued:
-    """Make a key for the account of this name, or for the local one, which is made when it is first needed.
+    """Make a key for the account of this id or name, or for the local one, which is made when it is first needed.
 
     Raises ValueError for an unknown mode or permission, NoSuchAccount for an unknown account.
     """
     rights.expand(permissions)
     now = now or datetime.now(UTC)
     secret = keytext.generate(mode)
-    owner = accounts.find(store, account) if account else accounts.ensure(store, accounts.LOCAL, now)
+    if account_id is None:
+        owner = accounts.find(store, account) if account else accounts.ensure(store, accounts.LOCAL, now)
+        account_id = owner.id
+    own = restrictions or Restrictions(requests_per_minute=requests_per_minute, tokens_per_day=tokens_per_day)
     with store.write() as connection:
         key_id = connection.execute(
             insert(Key)
             .values(
-                account_id=owner.id,
+                account_id=account_id,
                 name=name,
                 mode=mode,
                 permissions=",".join(permissions),
@@ -160,17 +208,27 @@ def issue(
                 last4=secret[-4:],
                 created_at=now,
                 expires_at=expires_at,
-                requests_per_minute=requests_per_minute,
-                tokens_per_day=tokens_per_day,
+                **columns(own),
             )
             .returning(Key.id)
         ).scalar_one()
-    return Issued(secret, _select(store, Key.id == key_id)[0])
+    return Issued(secret, select_where(store, Key.id == key_id)[0])
+
+
+def columns(own: Restrictions) -> dict[str, object]:
+    """The restrictions as the row has them."""
+    return {
+        "requests_per_minute": own.requests_per_minute,
+        "tokens_per_day": own.tokens_per_day,
+        "nanousd_per_month": own.nanousd_per_month,
+        "models": None if own.models is None else ",".join(own.models),
+        "addresses": None if own.addresses is None else ",".join(own.addresses),
+    }
 
 
 def list_all(store: Store) -> list[KeyFacts]:
     """Every key, oldest first."""
-    return _select(store, Key.id > 0)
+    return select_where(store, Key.id > 0)
 
 
 def any(store: Store) -> bool:
@@ -188,7 +246,7 @@ def revoke(store: Store, which: str, now: datetime) -> KeyFacts:
     with store.write() as connection:
         statement = update(Key).where(Key.id == found.id, Key.revoked_at.is_(None)).values(revoked_at=now)
         connection.execute(statement)
-    return _select(store, Key.id == found.id)[0]
+    return select_where(store, Key.id == found.id)[0]
 
 
 def _find(store: Store, which: str) -> KeyFacts:
@@ -199,7 +257,7 @@ def _find(store: Store, which: str) -> KeyFacts:
         starts = Key.prefix.startswith(start, autoescape=True)
         tries.append(starts & (Key.last4 == end) if len(which) > 12 else starts)
     for condition in tries:
-        found = _select(store, condition)
+        found = select_where(store, condition)
         if len(found) > 1:
             raise NoSuchKey(f"{len(found)} keys fit {which}. Give the id: `flask keys list` shows it.")
         if found:
@@ -207,24 +265,42 @@ def _find(store: Store, which: str) -> KeyFacts:
     raise NoSuchKey(f"No key has the id, the name or the start {which}. `flask keys list` shows them all.")
 
 
-def _select(store: Store, condition: ColumnElement[bool]) -> list[KeyFacts]:
-    columns = (
-        Key.id,
-        Account.name,
-        Key.name,
-        Key.mode,
-        Key.permissions,
-        Key.prefix,
-        Key.last4,
-        Key.created_at,
-        Key.expires_at,
-        Key.revoked_at,
-        Key.last_used_at,
+def select_where(store: Store, condition: ColumnElement[bool]) -> list[KeyFacts]:
+    """The keys that fit, oldest first."""
+    statement = (
+        select(Key.__table__, Account.name.label("account"))
+        .join(Account, Account.id == Key.account_id)
+        .where(condition)
+        .order_by(Key.id)
     )
-    statement = select(*columns).join(Account, Account.id == Key.account_id).where(condition).order_by(Key.id)
     with store.read() as connection:
         rows = connection.execute(statement).all()
-    return [
-        KeyFacts(id_, account, name, mode, tuple(granted.split(",")), f"{prefix}…{last4}", *times)
-        for id_, account, name, mode, granted, prefix, last4, *times in rows
-    ]
+    return [_facts(row) for row in rows]
+
+
+def _facts(row: Any) -> KeyFacts:
+    return KeyFacts(
+        id=row.id,
+        account=row.account,
+        name=row.name,
+        mode=row.mode,
+        permissions=tuple(row.permissions.split(",")),
+        redacted=f"{row.prefix}…{row.last4}",
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        revoked_at=row.revoked_at,
+        last_used_at=row.last_used_at,
+        account_id=row.account_id,
+        paused_at=row.paused_at,
+        restrictions=Restrictions(
+            requests_per_minute=row.requests_per_minute,
+            tokens_per_day=row.tokens_per_day,
+            nanousd_per_month=row.nanousd_per_month,
+            models=_listed(row.models),
+            addresses=_listed(row.addresses),
+        ),
+    )
+
+
+def _listed(joined: str | None) -> tuple[str, ...] | None:
+    return None if joined is None else tuple(joined.split(","))

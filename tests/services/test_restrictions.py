@@ -1,0 +1,124 @@
+"""Keys that may do less than their account."""
+
+from datetime import timedelta
+
+import pytest
+
+from llmrack.errors import AuthenticationFailed, PermissionRefused
+from llmrack.plans import load
+from llmrack.services import accounts, keyring, keys, networks
+from llmrack.services.keys import NoSuchKey, Restrictions
+from llmrack.store.db import Store
+from tests.support.stores import Clock
+
+PLANS = load()
+
+
+@pytest.fixture
+def account_id(store: Store, clock: Clock) -> int:
+    return accounts.ensure(store, "ada", clock()).id
+
+
+def make(store: Store, account_id: int, clock: Clock, own: Restrictions = keys.NO_RESTRICTIONS, **more) -> keys.Issued:
+    facts = {"name": "k", "mode": "live", "permissions": ("all",), "expires_at": None, "restrictions": own} | more
+    return keyring.issue(store, account_id, clock(), **facts)
+
+
+def test_a_paused_key_is_refused_until_it_is_resumed(store: Store, clock: Clock, account_id: int) -> None:
+    issued = make(store, account_id, clock)
+    assert keyring.pause(store, account_id, issued.key.id, clock()).state(clock()) == "paused"
+    with pytest.raises(AuthenticationFailed, match="paused") as refused:
+        keys.resolve(store, PLANS, issued.secret, clock())
+    assert refused.value.code == "key_paused"
+    assert keyring.resume(store, account_id, issued.key.id).state(clock()) == "active"
+    assert keys.resolve(store, PLANS, issued.secret, clock()).key_id == issued.key.id
+
+
+@pytest.mark.parametrize(
+    ("address", "is_allowed"),
+    [
+        ("203.0.113.9", True),
+        ("203.0.114.9", False),
+        ("::ffff:203.0.113.9", True),
+        ("2001:db8::7", True),
+        ("2001:db9::7", False),
+        (None, False),
+        ("nonsense", False),
+    ],
+)
+def test_a_key_with_addresses_works_from_those_only(
+    store: Store, clock: Clock, account_id: int, address: str | None, is_allowed: bool
+) -> None:
+    own = Restrictions(addresses=networks.parse("203.0.113.0/24, 2001:db8::/32"))
+    secret = make(store, account_id, clock, own).secret
+    if is_allowed:
+        keys.resolve(store, PLANS, secret, clock(), address)
+        return
+    with pytest.raises(PermissionRefused) as refused:
+        keys.resolve(store, PLANS, secret, clock(), address)
+    assert refused.value.code == "address_not_allowed"
+
+
+@pytest.mark.parametrize("text", ["10.0.0.1/8", "1.2.3", "example.com", "1.2.3.4/33", ", ".join(["1.2.3.4"] * 21)])
+def test_what_is_no_network_is_refused(text: str) -> None:
+    with pytest.raises(networks.BadNetwork):
+        networks.parse(text)
+
+
+def test_a_rotated_key_has_the_same_rights_and_its_predecessor_ends_in_a_day(
+    store: Store, clock: Clock, account_id: int
+) -> None:
+    own = Restrictions(requests_per_minute=3, tokens_per_day=5, models=("phi-3-mini",))
+    old = make(store, account_id, clock, own, expires_at=clock() + timedelta(days=30))
+    clock.forward(days=10)
+    new = keyring.rotate(store, account_id, old.key.id, clock())
+    assert new.key.restrictions == own
+    assert (new.key.name, new.key.mode, new.key.permissions) == ("k", "live", ("all",))
+    assert new.key.expires_at == clock() + timedelta(days=30)
+    keys.resolve(store, PLANS, old.secret, clock())
+    clock.forward(hours=23, minutes=59)
+    keys.resolve(store, PLANS, old.secret, clock())
+    clock.forward(minutes=1)
+    with pytest.raises(AuthenticationFailed, match="expired"):
+        keys.resolve(store, PLANS, old.secret, clock())
+    assert keys.resolve(store, PLANS, new.secret, clock()).models == {"phi-3-mini"}
+
+
+def test_rotation_never_makes_an_old_key_live_longer(store: Store, clock: Clock, account_id: int) -> None:
+    old = make(store, account_id, clock, expires_at=clock() + timedelta(hours=1))
+    keyring.rotate(store, account_id, old.key.id, clock())
+    assert keyring.get(store, account_id, old.key.id).expires_at == clock() + timedelta(hours=1)
+
+
+def test_a_revoked_key_cannot_be_rotated(store: Store, clock: Clock, account_id: int) -> None:
+    old = make(store, account_id, clock)
+    keyring.revoke(store, account_id, old.key.id, clock())
+    with pytest.raises(NoSuchKey):
+        keyring.rotate(store, account_id, old.key.id, clock())
+
+
+def test_nobody_reaches_the_key_of_another_account(store: Store, clock: Clock, account_id: int) -> None:
+    mine = make(store, account_id, clock).key.id
+    other = accounts.ensure(store, "bob", clock()).id
+    facts = {"name": "x", "permissions": ("all",), "expires_at": None, "restrictions": keys.NO_RESTRICTIONS}
+    for act in (
+        lambda: keyring.get(store, other, mine),
+        lambda: keyring.pause(store, other, mine, clock()),
+        lambda: keyring.resume(store, other, mine),
+        lambda: keyring.revoke(store, other, mine, clock()),
+        lambda: keyring.rotate(store, other, mine, clock()),
+        lambda: keyring.change(store, other, mine, **facts),
+    ):
+        with pytest.raises(NoSuchKey):
+            act()
+    assert keyring.get(store, account_id, mine).state(clock()) == "active"
+    assert keyring.get(store, account_id, mine).name == "k"
+
+
+def test_ended_keys_leave_the_list_after_three_months(store: Store, clock: Clock, account_id: int) -> None:
+    key_id = make(store, account_id, clock).key.id
+    keyring.revoke(store, account_id, key_id, clock())
+    clock.forward(days=89)
+    assert [key.id for key in keyring.list_all(store, account_id, clock())] == [key_id]
+    clock.forward(days=2)
+    assert keyring.list_all(store, account_id, clock()) == []
