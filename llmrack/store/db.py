@@ -16,11 +16,11 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from ..errors import Unavailable
-from . import models, people
+from . import billing, models, people
 from .base import Base
 from .statement import Statement, Transaction
 
-__all__ = ["Statement", "Store", "Transaction", "db", "engine_options", "models", "people"]
+__all__ = ["Statement", "Store", "Transaction", "billing", "db", "engine_options", "models", "people"]
 
 log = logging.getLogger(__name__)
 

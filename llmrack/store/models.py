@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from .base import Base, RowId, UtcTime
@@ -14,7 +14,11 @@ LIVE, TEST = "live", "test"
 
 
 class Account(Base):
-    """Who the limits and the bill belong to. Without a plan it follows the default one."""
+    """Who the limits and the bill belong to. Without a plan it follows the default one.
+
+    From `plan_ends_at` on, `next_plan_id` takes the place of `plan_id`. `uses_credits` lets them pay for what the daily
+    budget does not hold; `nanousd_per_month` is the most that may be taken from them in a calendar month.
+    """
 
     __tablename__ = "accounts"
     __table_args__ = ({"sqlite_autoincrement": True},)
@@ -23,6 +27,10 @@ class Account(Base):
     name: Mapped[str] = mapped_column(String(200), unique=True)
     email: Mapped[str | None] = mapped_column(String(254), unique=True)
     plan_id: Mapped[str | None] = mapped_column(String(64))
+    plan_ends_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    next_plan_id: Mapped[str | None] = mapped_column(String(64))
+    uses_credits: Mapped[bool] = mapped_column(default=False, server_default=false())
+    nanousd_per_month: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(UtcTime)
     disabled_at: Mapped[datetime | None] = mapped_column(UtcTime)
 
