@@ -29,19 +29,21 @@ def from_ollama(status: int, body: Any, model: Model | None = None) -> ApiError:
     """
     text = _text(body)
     name = model.id if model else "the model"
+    if _TOO_LONG.search(text):
+        return _too_long(text + _plain(body), name)
     for pattern, meaning in _MEANINGS:
-        if match := pattern.search(text):
-            return meaning(match, name)
+        if pattern.search(text):
+            return meaning(name)
     if status == 404:
-        return _not_installed(None, name)
+        return _not_installed(name)
     if status == 503:
-        return _busy(None, name)
+        return _busy(name)
     return UpstreamError(f"The model server failed (status {status}). Retry is safe.")
 
 
 def _text(body: Any) -> str:
     """The innermost sentence: Ollama wraps what its runner says, which may be JSON again."""
-    for _ in range(4):
+    for _ in range(8):
         if isinstance(body, dict):
             body = body.get("error") or body.get("message") or ""
             continue
@@ -59,30 +61,35 @@ def _text(body: Any) -> str:
     return (body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body))[:LONGEST_TEXT]
 
 
-def _too_long(match: re.Match[str] | None, name: str) -> ApiError:
-    numbers = [int(number) for number in re.findall(r"\d{2,9}", match.string if match else "")]
-    counts = f" ({max(numbers)} tokens, of {min(numbers)} there are)" if len(numbers) >= 2 else ""
+def _plain(body: Any) -> str:
+    return body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)
+
+
+def _too_long(said: str, name: str) -> ApiError:
+    """The runner names both numbers as "(9000 tokens)" in its sentence, or as n_prompt_tokens and n_ctx beside it."""
+    numbers = sorted({int(digits) for digits in _COUNTS.findall(said)})
+    counts = f": it has {numbers[-1]} tokens, the context holds {numbers[0]}" if len(numbers) == 2 else ""
     return InvalidRequest(
         f"The input is longer than the context of {name}{counts}. Send less; nothing was cut.",
         code="context_length_exceeded",
     )
 
 
-def _lacks(param: str) -> Callable[[re.Match[str] | None, str], ApiError]:
-    def meaning(_: re.Match[str] | None, name: str) -> ApiError:
+def _lacks(param: str) -> Callable[[str], ApiError]:
+    def meaning(name: str) -> ApiError:
         return InvalidRequest(f"{name} does not support {param}.", param=param, code="unsupported_parameter")
 
     return meaning
 
 
-def _not_installed(_: re.Match[str] | None, name: str) -> ApiError:
+def _not_installed(name: str) -> ApiError:
     return UpstreamError(
         f"{name} is on offer but not installed on the model server. Its operator can pull it.",
         code="model_not_installed",
     )
 
 
-def _busy(_: re.Match[str] | None, name: str) -> ApiError:
+def _busy(name: str) -> ApiError:
     return UpstreamError(
         f"The model server has too many requests waiting for {name}. Retry is safe.",
         code="upstream_busy",
@@ -90,22 +97,26 @@ def _busy(_: re.Match[str] | None, name: str) -> ApiError:
     )
 
 
-def _died(_: re.Match[str] | None, name: str) -> ApiError:
+def _died(name: str) -> ApiError:
     return UpstreamError(
         f"The model server stopped while it ran {name}, often for want of memory. Retry is safe.",
         code="upstream_died",
     )
 
 
-def _bad_call(_: re.Match[str] | None, name: str) -> ApiError:
+def _bad_call(name: str) -> ApiError:
     return UpstreamError(f"{name} wrote a tool call that does not parse. Retry is safe.", code="invalid_tool_call")
 
 
+_TOO_LONG = re.compile(
+    r"exceed_context_size|exceeds the available context|(longer than|exceeds) the context length", re.IGNORECASE
+)
+_COUNTS = re.compile(r"(?:\(|n_prompt_tokens\D{1,6}|n_ctx\D{1,6})(\d{1,9})")
+
 # Fragments of what Ollama and its runner say (server/routes.go, llm/llama_server.go of ollama/ollama).
-_MEANINGS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str] | None, str], ApiError]], ...] = tuple(
+_MEANINGS: tuple[tuple[re.Pattern[str], Callable[[str], ApiError]], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), meaning)
     for pattern, meaning in (
-        (r"exceed_context_size|exceeds the available context|(longer than|exceeds) the context length", _too_long),
         (r"does not support tools", _lacks("tools")),
         (r"does not support insert", _lacks("suffix")),
         (r"does not support thinking", _lacks("reasoning_effort")),

@@ -62,5 +62,5 @@ def _schema(wrapper: Any, param: str) -> Format:
     if not isinstance(schema, dict):
         raise InvalidRequest(f"{param} must be an object, not {kind_of(schema)}.", param=param)
     plain = schemas.inline(schema, param)
-    checker = validation.Checker(schema, param)
+    checker = validation.checker(schema, param)
     return Format(schemas.to_grammar(plain, param), checker, is_strict=wrapper.get("strict") is True)

@@ -211,7 +211,7 @@ def _kinds(schema: dict[str, Any]) -> list[str]:
 
 def _string(schema: dict[str, Any]) -> dict[str, Any]:
     pattern = schema.get("pattern")
-    if isinstance(pattern, str) and _PLAIN_PATTERN.fullmatch(pattern):
+    if isinstance(pattern, str) and _is_plain_pattern(pattern):
         return {"pattern": pattern}
     if schema.get("format") in ("date", "time", "date-time", "uuid"):
         return {"format": schema["format"]}
@@ -220,8 +220,19 @@ def _string(schema: dict[str, Any]) -> dict[str, Any]:
 
 # The converter wants both anchors and knows groups, classes, alternatives and repeats, but no escapes or look-arounds.
 _PLAIN_PATTERN = re.compile(
-    r"\^(?:\((?!\?)|[A-Za-z0-9 _@:/,.|*+?)=]|\[[A-Za-z0-9 _@:/,.=+-]+\]|\{\d{1,2}(?:,\d{1,2})?\})+\$"
+    r"\^(?:\((?!\?)|[A-Za-z0-9 _@:/,.|*+?)=-]|\[[A-Za-z0-9 _@:/,.=+-]+\]|\{\d{1,2}(?:,\d{1,2})?\})+\$"
 )
+
+
+def _is_plain_pattern(pattern: str) -> bool:
+    """Whether the converter understands a pattern, and no repeated group makes its grammar grow without bounds."""
+    if not _PLAIN_PATTERN.fullmatch(pattern) or "){" in pattern:
+        return False
+    try:
+        re.compile(pattern)
+    except re.error:
+        return False
+    return True
 
 
 def _integer(schema: dict[str, Any]) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def _read_tool(tool: Any, param: str) -> dict[str, Any]:
         "description": description or "",
         "parameters": schemas.inline(parameters, where) if parameters else NO_PARAMETERS,
         # Only a strict function promises arguments that hold its schema.
-        "checker": validation.Checker(parameters, where) if parameters and function.get("strict") is True else None,
+        "checker": validation.checker(parameters, where) if parameters and function.get("strict") is True else None,
     }
 
 

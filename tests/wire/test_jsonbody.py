@@ -1,0 +1,63 @@
+"""Bodies that are not the JSON object we take."""
+
+from __future__ import annotations
+
+import pytest
+
+from llmrack.errors import InvalidRequest
+from llmrack.wire import jsonbody
+
+
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        (b"", "is not JSON"),
+        (b"null", "must be a JSON object, not null"),
+        (b"[]", "must be a JSON object, not an array"),
+        (b'"text"', "must be a JSON object, not a string"),
+        (b"1", "must be a JSON object, not a number"),
+        (b"true", "must be a JSON object, not a boolean"),
+        (b"{} {}", "is not JSON"),
+        (b'{"a": 1,}', "is not JSON"),
+        (b"{'a': 1}", "is not JSON"),
+        (b'{"a": 1', "is not JSON"),
+        (b"model=phi-3-mini", "is not JSON"),
+        (b'{"a": NaN}', "NaN"),
+        (b'{"a": -Infinity}', "-Infinity"),
+        (b'{"a": 1e999}', "out of range"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "5000 digits"),
+        (b'{"a": "\\u0000"}', "NUL"),
+        (b'{"\\u0000": 1}', "NUL"),
+        (b'{"a": "\x00"}', "is not JSON"),
+        (b'{"a": ["x", {"b": "\\ud800"}]}', "surrogate"),
+        (b'{"a": "\\uDFFF"}', "surrogate"),
+        (b'{"a": "\xff"}', "not UTF-8"),
+        ('{"a": 1}'.encode("utf-16"), "not UTF-8"),
+        (b"\xef\xbb\xbf{}", "is not JSON"),
+        (b'{"a": 1, "a": 2}', '"a" twice'),
+        (b'{"m": [{"role": 1, "role": 2}]}', '"role" twice'),
+        (b'{"a": ' + b"[" * 200 + b"]" * 200 + b"}", "levels deep"),
+        (b'{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "levels deep"),
+        (b'{"a":' * 50_000, "levels deep"),
+    ],
+)
+def test_what_is_not_a_plain_json_object_is_refused_in_words(raw: bytes, says: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        jsonbody.decode(raw)
+    assert says in caught.value.message
+    assert caught.value.code == "invalid_json"
+    assert len(caught.value.message) < 200
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"{}",
+        b' {"a": [1, 2.5, -0, 1e3, true, null, "\\ud83d\\ude00", {}]} \n',
+        b'{"a": ' + b"[" * 100 + b"]" * 100 + b"}",
+        b'{"a": 18446744073709551616}',
+        b'{"a": {"x": 1}, "b": {"x": 1}}',
+    ],
+)
+def test_plain_json_objects_are_taken(raw: bytes) -> None:
+    assert isinstance(jsonbody.decode(raw), dict)
