@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Flask
 from flask_migrate import Migrate
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from blueprints import register_blueprints, security, templating
 from blueprints.v1 import errors, limits
@@ -44,6 +45,8 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
         SQLALCHEMY_ENGINE_OPTIONS=engine_options(database_url),
         MAX_CONTENT_LENGTH=values.max_body_bytes,
     )
+    if values.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=values.trusted_proxies, x_proto=values.trusted_proxies)
     db.init_app(app)
     Migrate(app, db, directory=str(settings.ROOT / "migrations"))
     with app.app_context():

@@ -30,6 +30,8 @@ limit_request_fields = 60
 max_requests = 0
 reuse_port = workers > 1
 preload_app = False
+# Which proxies are believed is LLMRACK_TRUSTED_PROXIES' business, in one place.
+forwarded_allow_ips = ""
 control_socket_disable = True
 accesslog = None
 errorlog = "-"

@@ -39,6 +39,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("host", "127.0.0.1", "address", "Address the server listens on."),
     Setting("port", 8000, "port", "Port the server listens on."),
     Setting("public_url", "", "URL", "Where users reach this server; empty means http://host:port."),
+    Setting("trusted_proxies", 0, "proxies", "How many proxies in front add X-Forwarded headers; 0 believes none."),
     Setting("support_email", "", "e-mail address", "Shown where users are told whom to ask; empty: the operator."),
     Setting("environment", "development", "development or production", "Production prints no keys at start."),
     Setting("secret_key", "", "text", "Signs cookies. Empty: made once and kept in the instance folder.", True),
