@@ -87,13 +87,14 @@ def _say(what: str) -> None:
 
 def _verdict(rounds: report.Rounds) -> int:
     """1 when any answer of any target was wrong, missing or late beyond patience, or a figure had no answers."""
-    bad = [
-        f"{target} {figure}: {row['wrong']} wrong of {row.get('answers', row.get('streams'))}, {row['errors']}"
-        for one in rounds
-        for target, rows in one.items()
-        for figure, row in rows.items()
-        if row["wrong"] or not row.get("answers", row.get("streams"))
-    ]
+    bad = []
+    for one in rounds:
+        for target, rows in one.items():
+            for figure, row in rows.items():
+                count = row.get("answers", row.get("streams"))
+                if row["wrong"] or not count:
+                    bad.append(f"{target} {figure}: {row['wrong']} wrong of {count}, {row['errors']}")
+                    bad += row["samples"].values()
     print("\n".join(bad), file=sys.stderr)
     return 1 if bad else 0
 

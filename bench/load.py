@@ -23,7 +23,20 @@ CHUNK_END = b"0\r\n\r\n"
 
 
 class Connection:
-    __slots__ = ("expected", "first", "got", "last", "pieces", "rounds", "sock", "started", "stays", "tail", "unsent")
+    __slots__ = (
+        "expected",
+        "first",
+        "got",
+        "is_good",
+        "last",
+        "pieces",
+        "rounds",
+        "sock",
+        "started",
+        "stays",
+        "tail",
+        "unsent",
+    )
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
@@ -34,7 +47,7 @@ class Connection:
         self.started, self.first, self.last = now, 0.0, 0.0
         self.got = self.expected = self.pieces = 0
         self.tail = self.unsent = b""
-        self.stays = True
+        self.stays = self.is_good = True
 
 
 class Load:
@@ -53,6 +66,7 @@ class Load:
         self.statuses: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
         self.pieces = self.answers = 0
+        self.samples: dict[str, str] = {}
         self.until = 0.0
 
     def run(self) -> dict[str, Any]:
@@ -145,7 +159,10 @@ class Load:
 
     def _head(self, connection: Connection, data: bytes) -> None:
         """The status, and how long the answer is; 0 stands for chunks. Heads come in one piece on loopback."""
-        self.statuses[data[9:12].decode("latin-1")] += 1
+        status = data[9:12].decode("latin-1")
+        self.statuses[status] += 1
+        connection.is_good = status == "200"
+        self.samples.setdefault(status, data[:1000].decode("latin-1"))
         end = data.find(b"\r\n\r\n")
         head = data[:end].lower()
         connection.stays = b"connection: close" not in head
@@ -171,7 +188,7 @@ class Load:
         now = time.perf_counter()
         self.answers += 1
         self.latencies.append(now - connection.started)
-        if self.wanted and connection.pieces != self.wanted:
+        if self.wanted and connection.pieces != self.wanted and connection.is_good:
             self.errors["wrong number of pieces"] += 1
         connection.rounds += 1
         if now < self.until and connection.rounds < self.job.get("rounds", 1 << 60):
@@ -205,6 +222,7 @@ class Load:
             "gap_ms": _spread(self.gaps),
             "statuses": dict(self.statuses),
             "errors": {why: count for why, count in self.errors.items() if count},
+            "samples": {status: text for status, text in self.samples.items() if status != "200"},
             "load_cpu_s": time.process_time(),
         }
 

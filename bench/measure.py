@@ -55,19 +55,17 @@ def closed(target: Target, request: str, scale: Scale, connections: int = 32, **
     return load(target, kind="closed", request=request, connections=connections, seconds=scale.seconds, **more)
 
 
-def per_request(run: dict[str, Any], status: int) -> dict[str, Any]:
+def per_request(run: Row, status: int) -> Row:
     return {
         "per_s": run["per_s"],
         "cpu_ms": 1000 * run["cpu_s"] / max(1, run["answers"]) if run["cpu_s"] else None,
         "p50_ms": at(run, "latency_ms", "p50"),
         "p99_ms": at(run, "latency_ms", "p99"),
         "answers": run["answers"],
-        "wrong": wrong(run, status),
-        "errors": run["errors"],
-    }
+    } | flaws(run, status)
 
 
-def in_pieces(run: dict[str, Any]) -> dict[str, Any]:
+def in_pieces(run: Row) -> Row:
     cpu_s = run["cpu_s"]
     return {
         "pieces_per_s": run["pieces_per_s"],
@@ -75,15 +73,15 @@ def in_pieces(run: dict[str, Any]) -> dict[str, Any]:
         "cpu_us_per_piece": 1e6 * cpu_s / max(1, run["pieces"]) if cpu_s else None,
         "pieces": run["pieces"],
         "answers": run["answers"],
-        "wrong": wrong(run, 200),
-        "errors": run["errors"],
-    }
+    } | flaws(run, 200)
 
 
-def wrong(run: dict[str, Any], status: int) -> int:
-    """How many answers were not as they should be: another status, cut short, or with pieces missing."""
-    return sum(run["errors"].values()) + sum(n for code, n in run["statuses"].items() if code != str(status))
+def flaws(run: Row, status: int) -> Row:
+    """How many answers had another status, were cut short or lacked pieces, and what one of them looked like."""
+    odd = {code: count for code, count in run["statuses"].items() if code != str(status)}
+    samples = {code: text for code, text in run["samples"].items() if code in odd}
+    return {"wrong": sum(run["errors"].values()) + sum(odd.values()), "errors": run["errors"] | odd, "samples": samples}
 
 
-def at(run: dict[str, Any], spread: str, place: str) -> float | None:
+def at(run: Row, spread: str, place: str) -> float | None:
     return run[spread][place] if run[spread] else None

@@ -65,7 +65,7 @@ def summary(rounds: Rounds) -> Row:
 
 
 def _value(one: dict[str, dict[str, Row]], target: str, figure: str, number: str) -> float | None:
-    return one[target].get(figure, {}).get(number)
+    return one.get(target, {}).get(figure, {}).get(number)
 
 
 def _difference(one: dict[str, dict[str, Row]], target: str, figure: str, number: str) -> float | None:
@@ -102,7 +102,7 @@ def table(found: Row) -> str:
             cells = [
                 _with_added(c, found["added_ms"].get(t, {}).get(name)) for c, t in zip(cells, targets, strict=True)
             ]
-        ratio = ratios.get(name)
+        ratio = None if (figure, number) in ADDED else ratios.get(name)
         arrow = "more is better" if more_is_better else "less is better"
         rows.append([f"{heading} ({arrow})", *cells, "-" if ratio is None else f"{ratio:.2f}"])
     rows.append(["wrong or missing answers", *(str(found["wrong"][t]) for t in targets), "-"])

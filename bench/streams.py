@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from .measure import Row, Scale, at, closed, finish, in_pieces, load, per_request, start, wrong
+from .measure import Row, Scale, at, closed, finish, flaws, in_pieces, load, per_request, start
 from .targets import Target
 
 
@@ -42,12 +42,10 @@ def held(target: Target, scale: Scale) -> Row:
     time.sleep(1.0 + scale.held_s / 2)
     during = target.rss_bytes()
     run = finish(process, target)
-    complete = run["answers"] - run["errors"].get("wrong number of pieces", 0)
-    return {
-        "streams": complete,
+    found = flaws(run, 200)
+    return found | {
+        "streams": scale.held - found["wrong"],
         "kb_per_stream": max(0, during - before) / 1024 / scale.held if before else None,
         "base_mb": before / 1e6 if before else None,
         "first_piece_p99_ms": at(run, "first_piece_ms", "p99"),
-        "wrong": wrong(run, 200) + (scale.held - complete),
-        "errors": run["errors"],
     }

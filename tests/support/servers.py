@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import http.client
 import os
@@ -79,8 +80,9 @@ class Running:
                 self.process.kill()
                 self.process.wait(grace_s)
             for child in family:
-                if child.is_running():
+                with contextlib.suppress(psutil.NoSuchProcess):
                     child.kill()
+            psutil.wait_procs(family, timeout=5)
         return self.process.returncode
 
 
