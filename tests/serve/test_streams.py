@@ -6,6 +6,7 @@ import json
 import time
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.support.clients import Client
@@ -124,6 +125,20 @@ def test_two_hundred_streams_at_once_all_complete_and_never_mix(rig: Rig) -> Non
         assert events[-1] == "[DONE]"
         ids |= {event["id"] for event in events[:-1]}
     assert len(ids) == 200
+
+
+def test_memory_is_flat_after_many_streams(rig: Rig) -> None:
+    def wave() -> int:
+        clients = [rig.chat("Count from 1 to 20 [[pace:0.005]]") for _ in range(200)]
+        for client in clients:
+            with client:
+                assert client.answer().events()[-1] == "[DONE]"
+        return sum(psutil.Process(pid).memory_info().rss for pid in rig.server.worker_pids())
+
+    sizes = [wave() for _ in range(5)]
+    print("MB after each wave of 200 streams:", [round(size / 1e6, 1) for size in sizes])
+    # The first waves fill pools and caches; after that nothing may stay.
+    assert sizes[4] - sizes[1] < 4_000_000
 
 
 def test_every_log_line_is_json_and_a_request_is_found_by_its_id(rig: Rig) -> None:
