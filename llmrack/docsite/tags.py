@@ -2,6 +2,8 @@
 
     [[base_url]]  [[host]]  [[version]]  [[contact]]     what this server is
     [[model fast]]  [[model embed dimensions]]            the model recommended for a role; a fact about it
+    [[number tools num_ctx]]                              the same without separators, for code
+    [[model-json tools]]                                  a model as GET /v1/models/{id} answers
     [[models tools]]                                      the models with a capability, as a list
     [[plan free tokens_per_day]]  [[setting port]]        one value
     [[table plans]]  [[table fields chat]]                a table
@@ -20,6 +22,7 @@ import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+from ..wire import models as wire_models
 from . import captures, changes, configs, rail
 from .facts import BadDocs, Facts, code_list
 from .tables import TABLES, size
@@ -60,6 +63,17 @@ def _model(facts: Facts, words: str) -> str:
     return size(value) if attribute[0] == "context_tokens" else f"{value:,}" if isinstance(value, int) else str(value)
 
 
+def _number(facts: Facts, words: str) -> str:
+    """A whole number as programs write it."""
+    return _model(facts, words).replace(",", "")
+
+
+def _model_json(facts: Facts, role: str) -> str:
+    """What `GET /v1/models/{id}` answers, from the same function; a recording would keep old prices."""
+    model = facts.catalog.get(facts.model(role))
+    return f"```json\n{captures.pretty(wire_models.one(model) if model else None)}\n```"
+
+
 def _models(facts: Facts, words: str) -> str:
     return code_list(model.id for model in facts.catalog if words == "all" or model.can(words)) or "none on this server"
 
@@ -72,7 +86,7 @@ def _plan(facts: Facts, words: str) -> str:
 
 def _setting(facts: Facts, words: str) -> str:
     value = getattr(facts.settings, words)
-    return f"{value:,}" if isinstance(value, int) else f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:,}" if isinstance(value, int) and words != "port" else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _table(facts: Facts, words: str) -> str:
@@ -128,6 +142,8 @@ TAGS: dict[str, Tag] = {
     "version": lambda facts, _: facts.version,
     "contact": _contact,
     "model": _model,
+    "number": _number,
+    "model-json": _model_json,
     "models": _models,
     "plan": _plan,
     "setting": _setting,
