@@ -58,7 +58,7 @@ def _day(name: str, default: date) -> date:
     if text is None:
         return default
     try:
-        if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
+        if not re.fullmatch(r"20\d\d-\d\d-\d\d", text, re.ASCII):
             raise ValueError
         return date.fromisoformat(text)
     except ValueError:

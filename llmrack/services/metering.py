@@ -9,7 +9,8 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -140,37 +141,48 @@ class Meter:
         return limits.state(caller, standing, self._clock())
 
     def heartbeat(self) -> int:
-        """Book what could not be booked, and renew the rows of requests still being answered; how many were renewed."""
+        """Book what could not be booked, and renew the rows of requests still being answered; how many were renewed.
+
+        Raises Unavailable.
+        """
         at = microseconds(self._clock())
-        try:
+        with self._noting_outages(at):
             for request_id in list(self._unsettled):
                 self._book(request_id)
             due = [id_ for id_, expires_at in self._open.items() if expires_at - at < self._renew_below_us]
             for start in range(0, len(due), RENEW_AT_ONCE):
                 self._renew(due[start : start + RENEW_AT_ONCE], at + self._lease_us)
-        except Unavailable:
-            self._away_at = at
-            raise
         return len(due)
 
     def sweep(self) -> int:
         """Settle the rows whose owner died with what was known to be delivered; how many. Harmless to repeat.
 
         After an outage of the store nobody could renew anything, so for the length of one lease nothing is swept.
+        Raises Unavailable.
         """
         at = microseconds(self._clock())
-        if self._away_at is not None and at - self._away_at < self._lease_us:
-            return 0
-        with self._store.query() as query:
-            found = ledger.expired(query, at)
-        swept = 0
-        for request_id, prompt_tokens, completion_tokens in found:
-            end = Settlement("worker_died", prompt_tokens, completion_tokens)
-            with self._store.transaction() as tx:
-                swept += ledger.close_row(tx, request_id, end, at, expired_before=at)
+        with self._noting_outages(at):
+            with self._store.query() as query:
+                found = ledger.expired(query, at)
+            if self._away_at is not None and at - self._away_at < self._lease_us:
+                return 0
+            swept = sum(self._close_dead(at, *row) for row in found)
         if swept:
             log.warning("settled %d requests whose worker died", swept)
         return swept
+
+    def _close_dead(self, at: int, request_id: str, prompt_tokens: int, completion_tokens: int) -> bool:
+        end = Settlement("worker_died", prompt_tokens, completion_tokens)
+        with self._store.transaction() as tx:
+            return ledger.close_row(tx, request_id, end, at, expired_before=at)
+
+    @contextmanager
+    def _noting_outages(self, at: int) -> Iterator[None]:
+        try:
+            yield
+        except Unavailable:
+            self._away_at = at
+            raise
 
     def _book(self, request_id: str) -> None:
         settlement, at = self._unsettled[request_id]

@@ -1,0 +1,208 @@
+"""Limits as a client meets them: 429 with a time that is right, and headers on every answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from limits.errors import StorageError
+from werkzeug.test import TestResponse
+
+from blueprints.v1 import limits
+from llmrack.money import nanousd
+from llmrack.services import accounts
+from llmrack.services.rack import Rack
+from tests.support.fake_ollama import FakeOllama
+
+from .conftest import Api, issue, make_app
+
+HEADERS = ("Limit", "Remaining", "Reset")
+_names = count(1)
+New = Callable[..., Api]
+
+
+@pytest.fixture
+def new(app: Flask, rack: Rack) -> New:
+    """A client with a key of a new account: `new("free", "live", tokens_per_day=5)`."""
+
+    def make(plan: str = "free", mode: str = "live", account: str = "", **facts: Any) -> Api:
+        name = account or f"limits-{next(_names)}"
+        accounts.ensure(rack.store, name, datetime.now(UTC), rack.plans.get(plan))
+        return Api(app.test_client(), issue(rack, name, mode, **facts))
+
+    return make
+
+
+def error(answer: TestResponse) -> tuple[int, str, str]:
+    body = answer.get_json()["error"]
+    return answer.status_code, body["type"], body["code"]
+
+
+def assert_has_headers(answer: TestResponse) -> None:
+    for name in HEADERS:
+        assert answer.headers[f"X-RateLimit-{name}"].isdigit()
+        for noun in ("requests", "tokens"):
+            assert answer.headers[f"x-ratelimit-{name.lower()}-{noun}"]
+
+
+def test_the_eleventh_request_of_a_minute_is_429_with_the_time_until_one_is_free(new: New) -> None:
+    api = new("free", "test")
+    started = time.time()
+    answers = [api.chat("hi") for _ in range(12)]
+    assert [answer.status_code for answer in answers] == [200] * 10 + [429] * 2
+    refused = answers[-1]
+    assert error(refused) == (429, "rate_limit_exceeded", "requests_per_minute")
+    wait_s = int(refused.headers["Retry-After"])
+    assert abs(started + 60 - time.time() - wait_s) <= 1
+    assert refused.headers["X-RateLimit-Remaining"] == "0"
+    assert abs(int(refused.headers["X-RateLimit-Reset"]) - (started + 60)) <= 1
+    assert refused.headers["x-ratelimit-reset-requests"] == limits._duration(wait_s)
+    assert "x-should-retry" not in refused.headers
+
+
+def test_every_answer_of_a_known_caller_carries_the_limits(new: New) -> None:
+    api = new("free", "live")
+    answers = [
+        api.chat("hi", max_tokens=5),
+        api.chat("hi", stream=True, max_tokens=5),
+        api.post("/chat/completions", b"{"),
+        api.post("/chat/completions", {"model": "gpt-4"}),
+        api.get("/models"),
+        api.get("/models/nothing"),
+        api.get("/usage"),
+        api.post("/embeddings", {"model": "nomic-embed", "input": "a"}),
+        api.chat("[[fault:500_html]] hi"),
+    ]
+    assert [answer.status_code for answer in answers] == [200, 200, 400, 400, 200, 404, 200, 200, 502]
+    for answer in answers:
+        assert_has_headers(answer)
+        answer.close()
+    last = answers[-1].headers
+    assert (last["X-RateLimit-Limit"], last["X-RateLimit-Remaining"]) == ("10", "4")
+    assert (last["x-ratelimit-limit-requests"], last["x-ratelimit-remaining-requests"]) == ("10", "4")
+    assert last["x-ratelimit-limit-tokens"] == "10000"
+    assert 9_900 < int(last["x-ratelimit-remaining-tokens"]) < 10_000
+
+
+def test_an_unknown_caller_has_no_limits_to_be_told(new: New) -> None:
+    answer = new().client.get("/v1/models")
+    assert answer.status_code == 401
+    assert not [name for name, _ in answer.headers if "ratelimit" in name.lower()]
+
+
+def test_401_comes_before_429(new: New, rack: Rack) -> None:
+    api = new("free", "test")
+    for _ in range(11):
+        api.chat("hi")
+    assert Api(api.client, api.key[:-1] + "!").chat("hi").status_code == 401
+
+
+def test_reading_has_a_generous_limit_of_its_own(new: New) -> None:
+    api = new("free", "test")
+    for _ in range(11):
+        api.chat("hi")
+    assert api.chat("hi").status_code == 429
+    answer = api.get("/models")
+    assert answer.status_code == 200
+    assert answer.headers["X-RateLimit-Remaining"] == "0"
+
+
+def test_test_and_live_requests_have_windows_of_their_own(new: New) -> None:
+    test = new("free", "test", account="both-modes")
+    live = new("free", "live", account="both-modes")
+    for _ in range(11):
+        test.chat("hi")
+    assert live.chat("hi", max_tokens=1).status_code == 200
+
+
+def test_all_keys_of_an_account_use_up_one_window(new: New) -> None:
+    first, second = new("free", "test", account="two-keys"), new("free", "test", account="two-keys")
+    answers = [api.chat("hi").status_code for _ in range(6) for api in (first, second)]
+    assert sorted(answers) == [200] * 10 + [429] * 2
+
+
+def test_a_key_may_have_a_smaller_window_of_its_own(new: New) -> None:
+    small = new("free", "test", account="small-key", requests_per_minute=2)
+    other = new("free", "test", account="small-key")
+    answers = [small.chat("hi") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert answers[1].headers["X-RateLimit-Limit"] == "2"
+    assert "This key's own 2 requests a minute" in answers[2].get_json()["error"]["message"]
+    assert other.chat("hi").headers["X-RateLimit-Remaining"] == "7"
+
+
+def test_a_used_up_day_is_429_until_midnight_and_not_to_be_retried(new: New) -> None:
+    api = new("free", "live", tokens_per_day=60)
+    while (refused := api.chat("[[tokens:30]] a long answer", max_tokens=100)).status_code == 200:
+        pass
+    assert error(refused) == (429, "rate_limit_exceeded", "tokens_per_day")
+    now = datetime.now(UTC)
+    midnight = datetime(now.year, now.month, now.day, tzinfo=UTC) + timedelta(days=1)
+    assert abs((midnight - now).total_seconds() - int(refused.headers["Retry-After"])) <= 1
+    assert refused.headers["x-should-retry"] == "false"
+    assert int(refused.headers["x-ratelimit-remaining-tokens"]) < 60
+    assert "h" in refused.headers["x-ratelimit-reset-tokens"] or "m" in refused.headers["x-ratelimit-reset-tokens"]
+
+
+def test_the_model_is_asked_for_no_more_than_is_left(new: New, fake_ollama: FakeOllama) -> None:
+    api = new("free", "live", tokens_per_day=60)
+    answer = api.chat("[[tag:clamped]][[tokens:200]] hi", max_tokens=5000)
+    asked = fake_ollama.last("clamped")["body"]["options"]["num_predict"]
+    assert 0 < asked < 60
+    assert answer.get_json()["choices"][0]["finish_reason"] == "length"
+    assert answer.get_json()["usage"]["total_tokens"] <= 60
+
+
+def test_prepaid_requests_need_credits(new: New, rack: Rack) -> None:
+    api = new("payg", "live", account="prepaid")
+    assert error(api.chat("hi")) == (402, "insufficient_credits", "insufficient_credits")
+    accounts.add_credit(rack.store, "prepaid", nanousd("1"))
+    answer = api.chat("hi", max_tokens=5)
+    assert answer.status_code == 200
+    assert answer.headers["x-ratelimit-limit-tokens"] == "100000"
+
+
+def test_counters_that_cannot_be_reached_are_503_never_passage(new: New, monkeypatch: pytest.MonkeyPatch) -> None:
+    api = new("free", "test")
+
+    def fail(*_: Any, **__: Any) -> bool:
+        raise StorageError(ConnectionError("gone"))
+
+    monkeypatch.setattr(limits.limiter.limiter.storage, "acquire_entry", fail)
+    for answer in (api.chat("hi"), api.get("/models")):
+        assert error(answer) == (503, "api_error", "unavailable")
+        assert answer.headers["Retry-After"] == "1"
+
+
+@pytest.fixture
+def away(tmp_path: Path, fake_ollama: FakeOllama) -> Iterator[Flask]:
+    app = make_app(tmp_path, fake_ollama)
+    yield app
+    app.extensions["llmrack"].engines.live.close()
+
+
+def test_a_database_that_cannot_be_reached_is_503(away: Flask, tmp_path: Path) -> None:
+    rack = away.extensions["llmrack"]
+    api = Api(away.test_client(), issue(rack, "", "test"))
+    rack.store.engine.dispose()
+    (tmp_path / "llmrack.db").rename(tmp_path / "gone.db")
+    (tmp_path / "llmrack.db").mkdir()
+    answer = api.chat("hi")
+    assert error(answer) == (503, "api_error", "unavailable")
+    assert answer.headers["Retry-After"] == "2"
+
+
+def test_durations_are_written_as_openai_writes_them() -> None:
+    assert [limits._duration(seconds) for seconds in (0, 8, 90, 3600, 26_000)] == [
+        "0s",
+        "8s",
+        "1m30s",
+        "1h0m0s",
+        "7h13m20s",
+    ]
