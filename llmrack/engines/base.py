@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,15 +18,21 @@ class Call:
 
     `silence_s` is how long an engine may wait for its model before it yields an empty batch, so that the caller can
     tell its client that work goes on. `abandon` may be called from another greenlet while the engine waits.
+
+    A body holds of a client's schemas what Ollama's decoding understands. `schemas` are the whole ones, for an engine
+    that can hold them: {"response_format": schema, "tools": {name: parameters}}, either left out where there is none.
+    `must_call` says that only a tool call is an answer.
     """
 
-    __slots__ = ("_hang_up", "is_gone", "is_shutdown", "request_id", "silence_s")
+    __slots__ = ("_hang_up", "is_gone", "is_shutdown", "must_call", "request_id", "schemas", "silence_s")
 
     def __init__(self, request_id: str, silence_s: float) -> None:
         self.request_id = request_id
         self.silence_s = silence_s
         self.is_gone = False
         self.is_shutdown = False
+        self.schemas: Mapping[str, Any] = {}
+        self.must_call = False
         self._hang_up: Callable[[], None] | None = None
 
     def abandon(self, *, is_shutdown: bool = False) -> None:

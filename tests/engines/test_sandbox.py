@@ -171,11 +171,28 @@ def test_a_question_goes_to_the_only_tool() -> None:
     assert calls_of(chat("Who wrote Hamlet?", tools=[lookup])) == [("lookup", {"q": "Who wrote Hamlet?"})]
 
 
-def test_a_required_tool_choice_is_honoured_where_it_is_passed_on() -> None:
-    named = {"type": "function", "function": {"name": "add"}}
-    assert calls_of(chat("hi", tools=[WEATHER, ADD], tool_choice=named))[0][0] == "add"
-    assert len(calls_of(chat("hi", tools=[WEATHER, ADD], tool_choice="required"))) == 1
-    assert calls_of(chat("Weather in Paris?", tools=[WEATHER], tool_choice="none")) == []
+def test_a_call_that_must_be_made_is_made() -> None:
+    forced = call()
+    forced.must_call = True
+    [[reply]] = instant.chat(user("hi", stream=False, tools=[WEATHER, ADD]), forced)
+    assert len(calls_of(reply)) == 1
+
+
+def test_whole_schemas_hold_where_the_body_has_only_a_part() -> None:
+    whole = call()
+    whole.schemas = {
+        "response_format": {"type": "object", "properties": {"n": {"type": "number", "minimum": 5}}, "required": ["n"]},
+        "tools": {"add": {"type": "object", "properties": {"a": {"type": "number", "maximum": -3}}, "required": ["a"]}},
+    }
+    part = {"type": "object", "properties": {"n": {"type": "number"}}, "required": ["n"]}
+    [[reply]] = instant.chat(user("hi", stream=False, format=part), whole)
+    assert reply.message is not None
+    assert json.loads(reply.message.content)["n"] >= 5
+    [[reply]] = instant.chat(user("Add something", stream=False, tools=[ADD]), whole)
+    assert calls_of(reply)[0][1]["a"] <= -3
+    [[reply]] = instant.chat(user("hi", stream=False), whole)
+    assert reply.message is not None
+    assert reply.message.content.startswith("Hello")
 
 
 def test_a_streamed_call_arrives_whole_before_the_last_line() -> None:

@@ -165,7 +165,9 @@ def test_a_rehearsed_tool_loop_ends() -> None:
     "shape", [None, "json", {"type": "object", "properties": {"a": {"type": "string"}}}, {"type": "integer"}]
 )
 def test_invalid_json_does_not_parse(shape: Any) -> None:
-    text = text_of(run("List three colours [test:invalid-json]", format=shape))
+    replies = run("List three colours [test:invalid-json]", format=shape)
+    text = text_of(replies)
+    assert replies[-1].done_reason == "length"
     with pytest.raises(json.JSONDecodeError):
         json.loads(text)
 

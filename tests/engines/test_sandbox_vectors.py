@@ -67,6 +67,13 @@ def test_fewer_dimensions_are_the_beginning_at_unit_length_again() -> None:
     assert len(embed("hello", dimensions=4000)[0]) == 768
 
 
+def test_a_model_may_have_another_width() -> None:
+    wide = Sandbox(("wide",), pace=0, widths={"wide": 1024})
+    [vector] = wide.embed({"model": "wide", "input": ["hello world"]}, call()).embeddings
+    assert len(vector) == 1024
+    assert sum(number * number for number in vector) == pytest.approx(1, abs=1e-6)
+
+
 def test_the_count_is_of_all_inputs() -> None:
     reply = engine.embed({"input": ["the quick brown fox", "hello world"]}, call())
     assert reply.prompt_eval_count == 6
@@ -81,6 +88,7 @@ def test_a_text_over_the_context_is_cut_or_refused() -> None:
     with pytest.raises(InvalidRequest) as refused:
         engine.embed({"input": [long], "truncate": False}, call())
     assert refused.value.param == "input"
+    assert engine.embed({"input": ["a b c d"], "options": {"num_ctx": 2}}, call()).prompt_eval_count == 2
 
 
 def test_a_short_text_takes_under_two_milliseconds() -> None:

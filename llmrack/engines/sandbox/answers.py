@@ -41,6 +41,9 @@ class Answers:
             answer = Answer(calls=calls, call_tokens=sum(tokens.count(toolcalls.written(call)) for call in calls))
         else:
             answer = at_stop(Answer(tuple(self._pieces(question))), question.stop)
+        if wanted.has_invalid_json:
+            # What breaks off is an answer cut at its length; any other answer is held to its format.
+            answer = replace(answer, done_reason="length")
         if question.thinks or wanted.has_reasoning:
             answer = replace(answer, thinking=tokens.pieces(" ".join(_thoughts(question, bool(calls)))))
         limits = [limit for limit in (question.limit, CUT_AFTER_PIECES if wanted.is_cut else None) if limit]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
@@ -26,6 +27,8 @@ from .formats import FORMATS
 
 # One step is one keyword of one subschema against one value, some microseconds: this is a tenth of a second.
 MAX_STEPS = 30_000
+# After so many steps others get their turn: the worker serves all its streams in one thread.
+STEPS_PER_TURN = 500
 # Keywords and properties together. Checking one against the meta-schema takes about 50 microseconds.
 MAX_KEYWORDS = 4_000
 # Property names are matched against patternProperties; longer ones are never offered to the expressions.
@@ -53,8 +56,10 @@ class Budget:
     def __init__(self, steps: int = MAX_STEPS) -> None:
         self._left = steps
 
-    def spend(self, steps: int = 1) -> None:
-        self._left -= steps
+    def spend(self) -> None:
+        self._left -= 1
+        if self._left % STEPS_PER_TURN == 0:
+            time.sleep(0)
         if self._left < 0:
             raise TooHard("the schema is too complex")
 

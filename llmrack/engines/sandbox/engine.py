@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ...errors import InvalidRequest
@@ -30,23 +30,30 @@ class Sandbox:
     """Test mode. `models` are the names it answers to; `pace` is in pieces per second, zero answers at once.
 
     The content depends on the request alone. `sleep` takes seconds and is called in steps of at most a quarter.
+    `widths` are the dimensions of embedding models that have other than 768.
     """
 
     def __init__(
-        self, models: tuple[str, ...], *, pace: float = PIECES_PER_S, sleep: Callable[[float], object] = time.sleep
+        self,
+        models: tuple[str, ...],
+        *,
+        pace: float = PIECES_PER_S,
+        sleep: Callable[[float], object] = time.sleep,
+        widths: Mapping[str, int] | None = None,
     ) -> None:
         self._models = models
         self._pace = Pace.of(pace)
         self._sleep = sleep
+        self._widths = dict(widths or {})
         self._answers = Answers()
 
     def chat(self, body: dict[str, Any], call: Call) -> Iterator[list[Reply]]:
         """Answer a body of /api/chat; without `"stream": false` it is streamed, as Ollama does."""
-        return self._run(questions.of_chat(body), body, call, _chat_reply)
+        return self._run(questions.of_chat(body, call), body, call, _chat_reply)
 
     def generate(self, body: dict[str, Any], call: Call) -> Iterator[list[Reply]]:
         """Answer a body of /api/generate."""
-        return self._run(questions.of_generate(body), body, call, _generate_reply)
+        return self._run(questions.of_generate(body, call), body, call, _generate_reply)
 
     def embed(self, body: dict[str, Any], call: Call) -> EmbedReply:
         """Answer a body of /api/embed with unit vectors; texts over the context are cut, or refused as asked."""
@@ -57,14 +64,16 @@ class Sandbox:
             pace = pace.rehearsing(_rehearsed(text))
         for _ in waiter.wait(pace.embed_s):
             pass
+        room = (body.get("options") or {}).get("num_ctx") or EMBED_TOKENS
         counts = [tokens.count(text) for text in texts]
-        if body.get("truncate") is False and max(counts, default=0) > EMBED_TOKENS:
+        if body.get("truncate") is False and max(counts, default=0) > room:
             raise InvalidRequest("An input exceeds the context length of the model.", param="input")
-        total = sum(min(count, EMBED_TOKENS) for count in counts)
-        width = body.get("dimensions") or vectors.DIMENSIONS
+        total = sum(min(count, room) for count in counts)
+        width = self._widths.get(body.get("model", ""), vectors.DIMENSIONS)
+        vectors_of = [vectors.embed(self._read(text, room, waiter), width) for text in texts]
         durations = pace.durations(total, 0)
         return EmbedReply(
-            embeddings=[self._vector(text, width, waiter) for text in texts],
+            embeddings=[vectors.cut(vector, body.get("dimensions") or width) for vector in vectors_of],
             prompt_eval_count=total,
             total_duration=durations["total_duration"],
             load_duration=durations["load_duration"],
@@ -98,12 +107,13 @@ class Sandbox:
         delivery = Delivery(question, answer, pace, waiter, shape, last)
         yield from delivery.whole() if body.get("stream") is False else delivery.streamed()
 
-    def _vector(self, text: str, width: int, waiter: Waiter) -> list[float]:
-        if len(text) > LONG_CHARS:
-            self._sleep(0)
-            waiter.check()
-            text = "".join(tokens.pieces(text)[:EMBED_TOKENS])
-        return vectors.embed(text, width)
+    def _read(self, text: str, room: int, waiter: Waiter) -> str:
+        """What of a text fits the context; between long texts others get their turn."""
+        if len(text) <= min(LONG_CHARS, room):
+            return text
+        self._sleep(0)
+        waiter.check()
+        return "".join(tokens.pieces(text)[:room])
 
 
 def _rehearsed(text: str) -> triggers.Rehearsal:

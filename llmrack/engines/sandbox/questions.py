@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..base import Call
 from . import tokens, triggers
 from .triggers import Rehearsal
 
@@ -30,7 +32,7 @@ class Question:
     is_empty: bool = False
     images: tuple[str, ...] = ()
     tools: tuple[dict[str, Any], ...] = ()
-    tool_choice: Any = None
+    must_call: bool = False
     results: tuple[ToolResult, ...] = ()
     suffix: str = ""
     format: Any = None
@@ -41,11 +43,12 @@ class Question:
     top_logprobs: int = 0
 
 
-def of_chat(body: dict[str, Any]) -> Question:
+def of_chat(body: dict[str, Any], call: Call) -> Question:
     messages = body.get("messages") or []
     asked: dict[str, Any] = next((each for each in reversed(messages) if each.get("role") == "user"), {})
     rehearsal, text = triggers.read(asked.get("content") or "")
-    tools = [tool.get("function", {}) for tool in body.get("tools") or ()]
+    whole = call.schemas.get("tools", {})
+    tools = [_tool(tool.get("function", {}), whole) for tool in body.get("tools") or ()]
     return Question(
         text=text,
         rehearsal=rehearsal,
@@ -55,13 +58,19 @@ def of_chat(body: dict[str, Any]) -> Question:
         is_empty=not messages,
         images=tuple(asked.get("images") or ()),
         tools=tuple(tools),
-        tool_choice=body.get("tool_choice"),
+        must_call=call.must_call,
         results=_results(messages),
-        **_shared(body),
+        **_shared(body, call),
     )
 
 
-def of_generate(body: dict[str, Any]) -> Question:
+def _tool(function: dict[str, Any], whole: Mapping[str, Any]) -> dict[str, Any]:
+    """The tool with all of its schema, of which the body may hold a part."""
+    name = function.get("name", "")
+    return {**function, "parameters": whole[name]} if name in whole else function
+
+
+def of_generate(body: dict[str, Any], call: Call) -> Question:
     prompt = body.get("prompt") or ""
     rehearsal, text = triggers.read(prompt)
     overhead = 0 if body.get("raw") else tokens.TURN_TOKENS + tokens.MESSAGE_TOKENS
@@ -75,15 +84,15 @@ def of_generate(body: dict[str, Any]) -> Question:
         is_empty=not prompt,
         images=images,
         suffix=suffix,
-        **_shared(body),
+        **_shared(body, call),
     )
 
 
-def _shared(body: dict[str, Any]) -> dict[str, Any]:
+def _shared(body: dict[str, Any], call: Call) -> dict[str, Any]:
     options = body.get("options") or {}
     limit = options.get("num_predict")
     return {
-        "format": body.get("format") or None,
+        "format": (call.schemas.get("response_format") or body["format"]) if body.get("format") else None,
         "thinks": body.get("think") or False,
         # Ollama takes zero and less as "no limit".
         "limit": limit if limit and limit > 0 else None,

@@ -36,7 +36,7 @@ def choose(question: Question) -> tuple[ToolCall, ...]:
     Tool results at the end of the conversation are answered in prose, so that a rehearsed loop ends.
     """
     wanted = question.rehearsal
-    if question.results or not question.tools or wanted.is_without_tools or question.tool_choice == "none":
+    if question.results or not question.tools or wanted.is_without_tools:
         return ()
     if wanted.tool is not None:
         return tuple(_call(tool, question, 0) for tool in question.tools if tool.get("name") == wanted.tool)[:1]
@@ -44,20 +44,13 @@ def choose(question: Question) -> tuple[ToolCall, ...]:
     if wanted.has_parallel_tools:
         pair = [ranked[0], ranked[1] if len(ranked) > 1 and _score(ranked[1], question.text) > 0 else ranked[0]]
         return tuple(_call(tool, question, position) for position, tool in enumerate(pair))
-    return (_call(_named(question) or ranked[0], question, 0),) if _is_due(question, ranked[0]) else ()
+    return (_call(ranked[0], question, 0),) if _is_due(question, ranked[0]) else ()
 
 
 def _is_due(question: Question, best: dict[str, Any]) -> bool:
-    if question.tool_choice not in (None, "auto"):
+    if question.must_call:
         return True
     return _score(best, question.text) >= _DESCRIPTION_SCORE or (len(question.tools) == 1 and _asks(question.text))
-
-
-def _named(question: Question) -> dict[str, Any] | None:
-    """The tool that `tool_choice` names, where a caller passes one; Ollama itself ignores the field."""
-    choice = question.tool_choice
-    name = choice.get("function", {}).get("name") if isinstance(choice, dict) else None
-    return next((tool for tool in question.tools if name and tool.get("name") == name), None)
 
 
 def _score(tool: dict[str, Any], text: str) -> int:

@@ -15,7 +15,7 @@ MAX_PIECES = 10_000
 SLOW_TOKEN_S = 0.5
 CUT_AFTER_PIECES = 8
 _MAX_RETRY_AFTER_S = 60
-_TRIGGER = re.compile(r"\[test:\s*([^\[\]\n]{1,100})\]", re.IGNORECASE)
+_TRIGGER = re.compile(r"\[test:([^\[\]\n]{1,100})\]", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ TRIGGERS: tuple[Trigger, ...] = (
     Trigger(
         "invalid-json",
         "",
-        "Answers with JSON that breaks off, to rehearse your own validation.",
+        "Answers with JSON that breaks off, as at the most tokens allowed; `finish_reason` is `length`.",
         "List three colours [test:invalid-json]",
         _flag(has_invalid_json=True),
     ),

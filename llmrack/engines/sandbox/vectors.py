@@ -24,18 +24,26 @@ _RUN_CHARS = 3
 _WORD = re.compile(r"\w{1,40}|[^\w\s]")
 
 
-def embed(text: str, dimensions: int = DIMENSIONS) -> list[float]:
-    """The text's unit vector in float32 values, its first `dimensions` numbers when that is fewer than all."""
-    totals = [0.0] * DIMENSIONS
+def embed(text: str, width: int = DIMENSIONS) -> list[float]:
+    """The text's unit vector of so many dimensions, in float32 values."""
+    totals = [0.0] * width
     for word in _WORD.findall(text.lower()) or [""]:
-        for place, weight in _features(word):
-            totals[place] += weight
-    return _unit(totals[: max(dimensions, 1)])
+        for hashed, weight in _features(word):
+            totals[hashed % width] += weight
+    return _unit(totals)
+
+
+def cut(vector: list[float], dimensions: int) -> list[float]:
+    """The first dimensions alone, at unit length again; all of them when there are no more."""
+    return vector if dimensions >= len(vector) else _unit(vector[:dimensions])
 
 
 @lru_cache(maxsize=8192)
 def _features(word: str) -> tuple[tuple[int, float], ...]:
-    """Where a word adds what: itself, its stem, and its runs of three letters, which forgive a misspelling."""
+    """Hashes of places with what the word adds there: for itself, its stem, and its runs of three letters.
+
+    The runs forgive a misspelling.
+    """
     if word in _COMMON or not word.isalnum():
         return (_place(f"w:{word}", _COMMON_WEIGHT),)
     padded = f"<{word}>"
@@ -56,7 +64,7 @@ def _stem(word: str) -> str:
 def _place(feature: str, weight: float) -> tuple[int, float]:
     hashed = crc32(feature.encode())
     # One bit of the hash is the sign, so that unrelated texts cancel out instead of all pointing one way.
-    return (hashed >> 1) % DIMENSIONS, weight if hashed & 1 else -weight
+    return hashed >> 1, weight if hashed & 1 else -weight
 
 
 def _unit(numbers: list[float]) -> list[float]:
