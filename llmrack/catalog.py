@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import datafile, money
+from .errors import CannotStart
 
 CATEGORIES = ("General", "Code", "Reasoning", "Vision", "Embeddings")
 CAPABILITIES = ("tools", "json", "vision", "embeddings", "reasoning", "insert")
 DATA = Path(__file__).parent / "data" / "models.toml"
 
 
-class BadCatalog(ValueError):
+class BadCatalog(CannotStart):
     """A catalogue the server cannot start with; the message names file, line, model and what is wrong."""
 
 

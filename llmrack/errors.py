@@ -8,6 +8,10 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 
+class CannotStart(ValueError):
+    """Settings or data that a server must not start with. The message says what is wrong, where, and what to change."""
+
+
 class ApiError(Exception):
     """A failure with a sentence for the user.
 

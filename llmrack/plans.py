@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from . import datafile, money
+from .errors import CannotStart
 
 DATA = Path(__file__).parent / "data" / "plans.toml"
 
 
-class BadPlans(ValueError):
+class BadPlans(CannotStart):
     """Plans the server cannot start with; the message names file, line, plan and what is wrong."""
 
 
@@ -50,6 +52,11 @@ class Plans:
 
     def get(self, plan_id: str) -> Plan | None:
         return self._plans.get(plan_id)
+
+    def in_force(self, plan_id: str | None, ends_at: Any, next_plan_id: str | None, now: Any) -> Plan:
+        """What an account has at `now`, from its own columns; times are of one kind. Without a plan: the default one."""
+        current = next_plan_id if ends_at is not None and ends_at <= now else plan_id
+        return self._plans.get(current or "") or self.default
 
     @property
     def ids(self) -> tuple[str, ...]:

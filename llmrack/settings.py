@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .errors import CannotStart
+
 PREFIX = "LLMRACK_"
 ROOT = Path(__file__).resolve().parent.parent
 
 
-class BadSetting(ValueError):
+class BadSetting(CannotStart):
     """A setting the server cannot start with; the message names it and says what it takes."""
 
 
@@ -61,6 +63,13 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("body_timeout_s", 30.0, "seconds", "How long a request body may take to arrive."),
     Setting("write_timeout_s", 60.0, "seconds", "How long a client may take to read what was written to it."),
     Setting("test_mode_pieces_per_s", 40.0, "pieces per second", "Pace of test-mode streams; 0 sends at once."),
+    Setting("signup", True, "true or false", "Whether strangers may make an account; the command always can."),
+    Setting("smtp_host", "", "host", "Mail server. Empty: mail goes to the log, and nobody waits for it."),
+    Setting("smtp_port", 587, "port", "Port of the mail server."),
+    Setting("smtp_user", "", "text", "Name to sign in to the mail server with; empty: none."),
+    Setting("smtp_password", "", "text", "Password to sign in to the mail server with.", True),
+    Setting("smtp_security", "starttls", "starttls, tls or none", "How the connection to the mail server is protected."),
+    Setting("mail_from", "LLMRack <llmrack@localhost>", "e-mail address", "Whom mail comes from."),
     Setting("log_level", "info", "debug, info, warning or error", "What the log holds."),
 )
 

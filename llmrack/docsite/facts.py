@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ..catalog import Catalog, Model
+from ..errors import CannotStart
 from ..plans import Plans
 from ..settings import ROOT, Settings
 
@@ -27,7 +28,7 @@ ROLES: dict[str, tuple[str, Callable[[Model], bool]]] = {
 }
 
 
-class BadDocs(ValueError):
+class BadDocs(CannotStart):
     """Documentation the server does not start with; the message names the file and what is wrong."""
 
 

@@ -1,12 +1,14 @@
 """What a start says about the models, and that production keeps its keys to itself."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.fake_ollama import FakeOllama
-from tests.support.servers import environment, flask
+from tests.support.servers import ROOT, environment, flask
 
 
 @pytest.fixture
@@ -25,3 +27,32 @@ def test_a_missing_model_comes_with_the_line_that_gets_it(tmp_path: Path, ollama
 def test_production_prints_no_key(tmp_path: Path, ollama: FakeOllama) -> None:
     said = flask(environment(tmp_path, ollama.url, environment="production", secret_key="s" * 32), "prepare")
     assert "rl_" not in said
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        ("models.toml", "[models.phi-3-mini]\nnum_ctx = 1.5\n", "models.toml, line 2: num_ctx of model phi-3-mini"),
+        ("plans.toml", "[plans.free]\nprice = 3\n", "plans.toml, line 2"),
+    ],
+)
+@pytest.mark.parametrize("server", ["flask --app wsgi prepare", "gunicorn -c gunicorn.conf.py wsgi:app"])
+def test_wrong_data_stops_the_start_with_one_sentence_and_without_a_traceback(
+    tmp_path: Path, file: str, text: str, said: str, server: str
+) -> None:
+    env = environment(tmp_path, "http://127.0.0.1:9")
+    (tmp_path / "instance" / file).write_text(text, encoding="utf-8")
+    command = [sys.executable, "-m", *server.split()]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 4
+    assert "LLMRack cannot start: " in done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_wrong_setting_stops_the_start_in_the_same_way(tmp_path: Path) -> None:
+    env = environment(tmp_path, "http://127.0.0.1:9", workers=2)
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", "prepare"]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=30)
+    assert (done.returncode, "Traceback" in done.stderr) == (4, False)
+    assert "LLMRACK_WORKERS=2 without LLMRACK_REDIS_URL" in done.stderr
