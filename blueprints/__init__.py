@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from . import health, pages, v1
+from . import assets, docs, health, pages, playground, v1
 
 
 def register_blueprints(app: Flask) -> None:
@@ -10,3 +10,8 @@ def register_blueprints(app: Flask) -> None:
     app.register_blueprint(v1.create_blueprint(), url_prefix="/v1")
     app.register_blueprint(health.bp)
     app.register_blueprint(pages.bp)
+    app.register_blueprint(assets.bp)
+    app.register_blueprint(playground.bp)
+    app.register_blueprint(docs.bp)
+    # Last, because it checks its links against every route.
+    docs.init_app(app)

@@ -46,7 +46,9 @@ def load(folder: Path, name: str) -> Capture:
         raise BadDocs(f"{path}: no such capture ({exc})") from exc
     answer = stored.get("response", {})
     events = tuple(answer.get("events", ()))
-    return Capture(name, stored["request"], answer.get("status", 0), answer.get("body"), events, stored.get("captured", {}))
+    return Capture(
+        name, stored["request"], answer.get("status", 0), answer.get("body"), events, stored.get("captured", {})
+    )
 
 
 def names(folder: Path) -> list[str]:

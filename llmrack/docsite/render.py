@@ -20,7 +20,7 @@ _NOTE = re.compile(r"<blockquote>\s*<p><strong>(Tip|Note|Warning)</strong>")
 _KINDS = {"Tip": "tip", "Note": "", "Warning": "warn"}
 LABELS = {
     "bash": "Shell", "python": "Python", "javascript": "JavaScript", "json": "JSON", "yaml": "YAML", "toml": "TOML",
-    "nginx": "nginx", "http": "HTTP", "text": "Text",
+    "nginx": "nginx", "ini": "systemd", "http": "HTTP", "text": "Text",
 }  # fmt: skip
 
 
@@ -54,8 +54,8 @@ class Renderer:
         label = label or LABELS.get(lexer, lexer)
         return (
             '<div class="code"><div class="code-head">'
-            f'<button class="button plain small copy" type="button" data-copy="{id_}" hidden><span data-label>Copy</span>'
-            f'<span class="visually-hidden"> {html.escape(label)}</span></button></div>'
+            f'<button class="button plain small copy" type="button" data-copy="{id_}" hidden>'
+            f'<span data-label>Copy</span><span class="visually-hidden"> {html.escape(label)}</span></button></div>'
             f'<pre tabindex="0"><code id="{id_}">{highlighted(code, lexer)}</code></pre></div>'
         )
 
@@ -70,7 +70,7 @@ class Renderer:
             if index % 2:
                 heading = re.sub(r"<[^>]+>", "", part)
             else:
-                parts[index] = _TABLE.sub(lambda match, name=heading: self._table(match, name), part)  # type: ignore[misc]
+                parts[index] = _TABLE.sub(lambda match, name=heading: self._table(match, name), part)
         return "".join(parts)
 
     def _table(self, match: re.Match[str], heading: str) -> str:
@@ -92,8 +92,8 @@ def highlighted(code: str, lexer: str) -> str:
 
 # The token classes of Pygments that docs.css gives a colour.
 COLOURED = (
-    "c1", "cm", "ch", "cp", "k", "kn", "kd", "kc", "kr", "ow", "s", "s1", "s2", "se", "si", "sb", "sa", "dl", "mi", "mf",
-    "nt", "nv", "nb", "nf", "nc", "na",
+    "c1", "cm", "ch", "cp", "k", "kn", "kd", "kc", "kr", "ow", "s", "s1", "s2", "se", "si", "sb", "sa", "dl",
+    "mi", "mf", "nt", "nv", "nb", "nf", "nc", "na",
 )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from .. import errors, permissions
 from .. import settings as setting_rows
 from ..catalog import CATEGORIES, Model
 from ..money import usd_per_million
+from ..settings import Setting
 from ..wire import fields
 from ..wire.rows import Field
 from . import headers
@@ -140,9 +141,6 @@ def reference(facts: Facts, endpoint: str) -> str:
     )
 
 
-_PLURALS = {"array": "array", "object": "object", "string": "string", "integer": "integer"}
-
-
 def kind(row: Field) -> str:
     """The type of a field in words, with its range."""
     schema = row.kind.schema
@@ -193,11 +191,12 @@ def triggers(facts: Facts) -> str:
 def settings(facts: Facts) -> str:
     return markdown(
         ("Variable", "Default", "Takes", "What it does"),
-        (
-            (f"`{row.env}`", f"`{setting_rows.shown_default(row)}`" if row.default != "" else "empty", row.unit, row.help)
-            for row in setting_rows.SETTINGS
-        ),
+        ((f"`{row.env}`", _default(row), row.unit, row.help) for row in setting_rows.SETTINGS),
     )
+
+
+def _default(row: Setting) -> str:
+    return "empty" if row.default == "" else f"`{setting_rows.shown_default(row)}`"
 
 
 TABLES = {

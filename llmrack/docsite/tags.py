@@ -1,19 +1,20 @@
 """Expands `[[...]]` tags into Markdown. They are no Jinja, because the text holds `{{prompt}}` and `${NAME}` literally.
 
-    [[base_url]]  [[host]]  [[version]]  [[contact]]     what this server is
-    [[model fast]]  [[model embed dimensions]]            the model recommended for a role; a fact about it
-    [[number tools num_ctx]]                              the same without separators, for code
-    [[model-json tools]]                                  a model as GET /v1/models/{id} answers
-    [[models tools]]                                      the models with a capability, as a list
-    [[plan free tokens_per_day]]  [[setting port]]        one value
-    [[table plans]]  [[table fields chat]]                a table
-    [[capture pong]]                                      a captured answer with what it was captured from
-    [[request pong]]                                      the request behind it
-    [[rail chat]]                                         a request in four languages, shown beside its section
-    [[file langchain.py]]                                 a file of `docs_content/files`, as fenced code
-    [[config openclaw]]                                   models in the form another tool's file wants
-    [[to /signup Sign up]]                                a link where the application has that page, else its text
-    [[integrations]]  [[changes]]                         lists
+[[base_url]]  [[host]]  [[version]]  [[contact]]     what this server is
+[[model fast]]  [[model embed dimensions]]            the model recommended for a role; a fact about it
+[[number tools num_ctx]]                              the same without separators, for code
+[[model-json tools]]                                  a model as GET /v1/models/{id} answers
+[[models tools]]                                      the models with a capability, as a list
+[[plan free tokens_per_day]]  [[setting port]]        one value
+[[table plans]]  [[table fields chat]]                a table
+[[capture pong]]                                      a captured answer with what it was captured from
+[[request pong]]                                      the request behind it
+[[rail chat]]                                         a request in four languages, shown beside its section
+[[file langchain.py]]                                 a file of `docs_content/files`, as fenced code
+[[source deploy/nginx.conf]]                          a file of the repository, as fenced code
+[[config openclaw]]                                   models in the form another tool's file wants
+[[to /signup Sign up]]                                a link where the application has that page, else its text
+[[integrations]]  [[changes]]                         lists
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+from ..settings import ROOT
 from ..wire import models as wire_models
 from . import captures, changes, configs, rail
 from .facts import BadDocs, Facts, code_list
@@ -30,7 +32,7 @@ from .tables import TABLES, size
 _TAG = re.compile(r"\[\[([a-z][a-z0-9_-]*)(?: +([^\[\]\n]+?))?\]\]")
 LEXERS = {
     ".py": "python", ".sh": "bash", ".mjs": "javascript", ".json": "json", ".json5": "javascript", ".yaml": "yaml",
-    ".toml": "toml", ".env": "bash", ".conf": "nginx", ".txt": "text",
+    ".toml": "toml", ".env": "bash", ".conf": "nginx", ".service": "ini",
 }  # fmt: skip
 
 Tag = Callable[..., str]
@@ -45,7 +47,7 @@ def expand(text: str, facts: Facts, where: str) -> str:
             raise BadDocs(f"{where}: unknown tag {match[0]}")
         try:
             return TAGS[name](facts, words)
-        except (LookupError, TypeError, AttributeError) as exc:
+        except (LookupError, TypeError, AttributeError, OSError) as exc:
             raise BadDocs(f"{where}: {match[0]} cannot be filled ({exc})") from exc
         except BadDocs as exc:
             raise BadDocs(f"{where}: {match[0]}: {exc}") from exc
@@ -86,7 +88,13 @@ def _plan(facts: Facts, words: str) -> str:
 
 def _setting(facts: Facts, words: str) -> str:
     value = getattr(facts.settings, words)
-    return f"{value:,}" if isinstance(value, int) and words != "port" else f"{value:g}" if isinstance(value, float) else str(value)
+    return (
+        f"{value:,}"
+        if isinstance(value, int) and words != "port"
+        else f"{value:g}"
+        if isinstance(value, float)
+        else str(value)
+    )
 
 
 def _table(facts: Facts, words: str) -> str:
@@ -110,6 +118,13 @@ def _file(facts: Facts, words: str) -> str:
     path = facts.content / "files" / words
     text = expand(rail.read(facts, path), facts, str(path))
     return f"```{LEXERS[path.suffix]}\n{text}\n```"
+
+
+def _source(_: Facts, words: str) -> str:
+    """A file of this repository as it is."""
+    path = ROOT / words
+    text = path.read_text(encoding="utf-8").strip("\n")
+    return f"```{LEXERS.get(path.suffix, 'text')}\n{text}\n```"
 
 
 def _link(facts: Facts, words: str) -> str:
@@ -151,6 +166,7 @@ TAGS: dict[str, Tag] = {
     "capture": _capture,
     "request": _request,
     "file": _file,
+    "source": _source,
     "config": lambda facts, words: configs.CONFIGS[words](facts),
     "to": _link,
     "integrations": _integrations,

@@ -1,0 +1,30 @@
+"""Public pages travel compressed, with a tag to ask by. Pages of an account do not: they hold secrets."""
+
+from __future__ import annotations
+
+import functools
+import gzip
+
+from flask import Response, request
+
+SMALLEST = 1000
+
+
+def pack(response: Response) -> Response:
+    """Tag a finished page, answer 304 to who has it, and compress it for who can read that."""
+    if response.status_code != 200 or response.is_streamed or response.direct_passthrough:
+        return response
+    body = response.get_data()
+    response.add_etag(weak=True)
+    response.headers.setdefault("Cache-Control", "no-cache")
+    response.vary.update(("Accept", "Accept-Encoding", "Cookie"))
+    response.make_conditional(request)
+    if response.status_code == 200 and len(body) >= SMALLEST and "gzip" in request.accept_encodings:
+        response.set_data(_packed(body))
+        response.headers["Content-Encoding"] = "gzip"
+    return response
+
+
+@functools.lru_cache(maxsize=128)
+def _packed(body: bytes) -> bytes:
+    return gzip.compress(body, 6, mtime=0)

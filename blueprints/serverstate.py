@@ -1,0 +1,70 @@
+"""What this server can do at this moment: which models its Ollama has and holds in memory. Asked at most every few
+seconds, so that a page that many people reload costs the model server nothing."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from llmrack.catalog import Model
+from llmrack.errors import ApiError
+from llmrack.services.rack import Rack
+
+KEEP_S = 5.0
+
+
+@dataclass(frozen=True)
+class State:
+    """`version` is None when no Ollama answers; then nothing is known about its models."""
+
+    version: str | None
+    installed: frozenset[str]
+    loaded: dict[str, int]
+
+    def of(self, model: Model) -> str:
+        """ "loaded", "installed", "missing", or "unknown" while no Ollama answers."""
+        if self.version is None:
+            return "unknown"
+        name = full_name(model.ollama)
+        if name in self.loaded:
+            return "loaded"
+        return "installed" if name in self.installed else "missing"
+
+
+_kept: dict[int, tuple[float, State]] = {}
+
+
+def models(rack: Rack) -> State:
+    engine = rack.engines.live
+    at, state = _kept.get(id(engine), (-KEEP_S, None))
+    if state is None or time.monotonic() - at > KEEP_S:
+        state = _ask(rack)
+        _kept.clear()
+        _kept[id(engine)] = (time.monotonic(), state)
+    return state
+
+
+def _ask(rack: Rack) -> State:
+    engine = rack.engines.live
+    try:
+        return State(
+            engine.version(),
+            frozenset(full_name(installed.name) for installed in engine.installed()),
+            {full_name(loaded.name): loaded.context_tokens for loaded in engine.loaded()},
+        )
+    except ApiError:
+        return State(None, frozenset(), {})
+
+
+def database(rack: Rack) -> bool:
+    """Whether the database answers."""
+    try:
+        rack.store.ping()
+    except ApiError:
+        return False
+    return True
+
+
+def full_name(name: str) -> str:
+    """Ollama's names are case-insensitive, and no tag means `latest`."""
+    return (name if ":" in name else f"{name}:latest").lower()
