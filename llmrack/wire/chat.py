@@ -7,7 +7,7 @@ from typing import Any
 
 from ..catalog import Catalog, Model
 from ..errors import InvalidRequest
-from . import fields, jsonbody, messages, rows, tools
+from . import calls, fields, jsonbody, messages, rows, tools
 from .asks import Features, estimate, header_names, length_bytes, load_body, refuse_too_long, room
 from .chatplain import ChatPlain
 from .chatstream import ChatStream
@@ -60,9 +60,9 @@ class ChatAsk:
         if self.tools:
             body["tools"] = self.tools
         if self.must_call:
-            body["format"] = tools.call_format(self.written)
+            body["format"] = calls.call_format(self.written)
         elif self.format is not None:
-            body["format"] = tools.or_call(self.format.ollama, self.written)
+            body["format"] = calls.or_call(self.format.ollama, self.written)
         if self.think is not None:
             body["think"] = self.think
         if self.top_logprobs is not None:

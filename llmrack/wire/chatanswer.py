@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UpstreamError
-from . import tools
+from . import calls
 from .asks import Tally, length_bytes
 from .ollama import ToolCall
 
@@ -20,7 +20,7 @@ class ChatAnswer:
         self._ask = ask
         self._head = {"id": id, "object": kind, "created": created, "model": ask.model.id}
         self._tally = Tally(ask.model, ask.prompt_tokens)
-        self._calls = tools.Calls(id, only_one=not ask.is_parallel or ask.must_call)
+        self._calls = calls.Calls(id, only_one=not ask.is_parallel or ask.must_call)
 
     @property
     def _finish_reason(self) -> str:
@@ -44,7 +44,7 @@ class ChatAnswer:
                 f"The model's answer is not what was asked for: {fault}. Retry is safe.", code="invalid_answer"
             )
         if self._is_call(content):
-            self._calls.make(*tools.written_call(self._ask.written, content)[0])
+            self._calls.make(*calls.written_call(self._ask.written, content)[0])
             return ""
         return content
 
@@ -52,7 +52,7 @@ class ChatAnswer:
         """What is wrong with a finished text that must be a call, or hold a format; None when nothing is."""
         ask = self._ask
         if ask.must_call:
-            return tools.written_call(ask.written, content)[1]
+            return calls.written_call(ask.written, content)[1]
         if ask.format is None or self._is_call(content):
             return None
         return ask.format.fault(content)
@@ -60,13 +60,13 @@ class ChatAnswer:
     def _is_call(self, content: str) -> bool:
         """Whether a text is a call of a tool; a text that holds the client's own schema is the answer instead."""
         ask = self._ask
-        if not ask.written or tools.written_call(ask.written, content)[1] is not None:
+        if not ask.written or calls.written_call(ask.written, content)[1] is not None:
             return False
         return ask.must_call or ask.format is None or not ask.format.is_held_by(content)
 
-    def _noted_calls(self, calls: list[ToolCall]) -> list[dict[str, Any]]:
+    def _noted_calls(self, made: list[ToolCall]) -> list[dict[str, Any]]:
         """The calls of a line, numbered; about as many tokens as they have are counted until the server counts."""
-        noted = self._calls.add(calls)
+        noted = self._calls.add(made)
         self._tally.pieces += sum(call_tokens(call) for call in noted)
         return noted
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ApiError
-from . import logprobs, sse, tools
+from . import calls, logprobs, sse
 from .asks import Usage
 from .chatanswer import ChatAnswer, call_tokens
 from .ollama import Message, Reply
@@ -72,9 +72,9 @@ class ChatStream(ChatAnswer):
     def _hold(self, content: str, out: list[bytes]) -> None:
         self._held.append(content)
         # Once the beginning has been a call's for long enough, it is one; looking again would take ever longer.
-        if self._ask.must_call or len(self._held) > tools.LONGEST_CALL_START:
+        if self._ask.must_call or len(self._held) > calls.LONGEST_CALL_START:
             return
-        if not tools.may_become_call(self._ask.written, "".join(self._held)):
+        if not calls.may_become_call(self._ask.written, "".join(self._held)):
             self._tell_held(out)
 
     def _tell_held(self, out: list[bytes]) -> None:
@@ -97,10 +97,10 @@ class ChatStream(ChatAnswer):
             first = len(self._calls.made)
             self._tell_calls(self._noted_calls(message.tool_calls), first, out)
 
-    def _tell_calls(self, calls: list[dict[str, Any]], first: int, out: list[bytes]) -> None:
-        if calls:
-            self.delivered += sum(call_tokens(call) for call in calls)
-            delta = {"role": "assistant", "content": "", "tool_calls": tools.deltas(calls, first)}
+    def _tell_calls(self, made: list[dict[str, Any]], first: int, out: list[bytes]) -> None:
+        if made:
+            self.delivered += sum(call_tokens(call) for call in made)
+            delta = {"role": "assistant", "content": "", "tool_calls": calls.deltas(made, first)}
             out.append(self._chunk(delta))
 
     def _chunk(self, delta: dict[str, Any], finish_reason: str | None = None) -> bytes:

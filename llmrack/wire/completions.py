@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..catalog import Catalog, Model
@@ -31,14 +31,12 @@ class CompletionAsk:
     has_usage_chunk: bool
     endpoint: str = "completions"
     id_prefix: str = "cmpl-"
+    prompt_tokens: int = field(init=False)
+    output_tokens: int = field(init=False)
 
-    @property
-    def prompt_tokens(self) -> int:
-        return sum(self.prompt_estimates)
-
-    @property
-    def output_tokens(self) -> int:
-        return sum(self.bounds)
+    def __post_init__(self) -> None:
+        self.prompt_tokens = sum(self.prompt_estimates)
+        self.output_tokens = sum(self.bounds)
 
     def bodies(self, output_tokens: int) -> list[dict[str, Any]]:
         bounds = shares(self.bounds, output_tokens)

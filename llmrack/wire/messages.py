@@ -7,7 +7,7 @@ from typing import Any
 
 from ..catalog import Model
 from ..errors import InvalidRequest
-from . import images, tools
+from . import calls, images, tools
 from .asks import Features, length_bytes
 from .jsonbody import kind_of
 
@@ -128,14 +128,14 @@ class _Reader:
         if isinstance(thinking, str) and thinking and self._model.can("reasoning"):
             ours["thinking"] = thinking
             self.conversation.size_bytes += length_bytes(thinking)
-        calls = message.get("tool_calls")
-        if calls is None:
+        made = message.get("tool_calls")
+        if made is None:
             return
-        if not isinstance(calls, list):
+        if not isinstance(made, list):
             raise InvalidRequest(f"{param}.tool_calls must be an array.", param=f"{param}.tool_calls")
-        if calls:
+        if made:
             ours["tool_calls"] = [
-                self._call(call, number, f"{param}.tool_calls[{number}]") for number, call in enumerate(calls)
+                self._call(call, number, f"{param}.tool_calls[{number}]") for number, call in enumerate(made)
             ]
 
     def _call(self, call: Any, number: int, param: str) -> dict[str, Any]:
@@ -143,7 +143,7 @@ class _Reader:
         if not isinstance(function, dict):
             raise InvalidRequest(f"{param}.function must be an object.", param=f"{param}.function")
         name = tools.read_name(function.get("name"), f"{param}.function.name")
-        arguments = tools.arguments_from_client(function.get("arguments", ""), f"{param}.function.arguments")
+        arguments = calls.arguments_from_client(function.get("arguments", ""), f"{param}.function.arguments")
         self.conversation.size_bytes += len(name) + len(str(arguments))
         ours: dict[str, Any] = {"function": {"index": number, "name": name, "arguments": arguments}}
         id_ = call.get("id")

@@ -58,9 +58,12 @@ def read(value: Any, param: str) -> Format | None:
 def _schema(wrapper: Any, param: str) -> Format:
     if not isinstance(wrapper, dict):
         raise InvalidRequest(f"{param} must be an object, not {kind_of(wrapper)}.", param=param)
-    schema, param = wrapper.get("schema"), f"{param}.schema"
+    schema, where = wrapper.get("schema"), f"{param}.schema"
     if not isinstance(schema, dict):
-        raise InvalidRequest(f"{param} must be an object, not {kind_of(schema)}.", param=param)
-    plain = schemas.inline(schema, param)
-    checker = validation.checker(schema, param)
-    return Format(schemas.to_grammar(plain, param), checker, is_strict=wrapper.get("strict") is True)
+        raise InvalidRequest(f"{where} must be an object, not {kind_of(schema)}.", param=where)
+    strict = wrapper.get("strict")
+    if strict is not None and not isinstance(strict, bool):
+        raise InvalidRequest(f"{param}.strict must be true or false.", param=f"{param}.strict")
+    plain = schemas.inline(schema, where)
+    checker = validation.checker(schema, where)
+    return Format(schemas.to_grammar(plain, where), checker, is_strict=strict is True)

@@ -1,25 +1,17 @@
-"""Tools and tool calls in both directions.
-
-OpenAI's arguments are a JSON string and its calls have ids; Ollama's are an object, and its ids may be missing or
-equal, so every call gets an id of ours.
-"""
+"""Tools a client offers, and its choice among them, as the model server reads them."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import InvalidRequest
-from . import jsonbody, schemas, validation
+from . import schemas, validation
 from .jsonbody import kind_of
-from .ollama import ToolCall
 
 MAX_TOOLS = 128
-# Pieces of text after which a beginning that fits a call cannot turn out otherwise: the longest name and its wrapping.
-LONGEST_CALL_START = 192
 _NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,128}")
 NO_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}
 
@@ -45,6 +37,9 @@ def _read_tool(tool: Any, param: str) -> dict[str, Any]:
     description = function.get("description")
     if description is not None and not isinstance(description, str):
         raise InvalidRequest(f"{param}.function.description must be a string.", param=f"{param}.function.description")
+    strict = function.get("strict")
+    if strict is not None and not isinstance(strict, bool):
+        raise InvalidRequest(f"{param}.function.strict must be true or false.", param=f"{param}.function.strict")
     parameters = function.get("parameters")
     if parameters is not None and not isinstance(parameters, dict):
         raise InvalidRequest(f"{param}.function.parameters must be an object.", param=f"{param}.function.parameters")
@@ -54,7 +49,7 @@ def _read_tool(tool: Any, param: str) -> dict[str, Any]:
         "description": description or "",
         "parameters": schemas.inline(parameters, where) if parameters else NO_PARAMETERS,
         # Only a strict function promises arguments that hold its schema.
-        "checker": validation.checker(parameters, where) if parameters and function.get("strict") is True else None,
+        "checker": validation.checker(parameters, where) if parameters and strict else None,
     }
 
 
@@ -174,104 +169,3 @@ def _property(schema: dict[str, Any]) -> dict[str, Any]:
     if isinstance(schema.get("required"), list):
         kept["required"] = [name for name in schema["required"] if isinstance(name, str)]
     return kept
-
-
-def arguments_from_client(value: Any, param: str) -> dict[str, Any]:
-    """A call in the conversation so far: its arguments are JSON text; an object is taken as well, "" is no argument."""
-    if isinstance(value, str):
-        try:
-            value = jsonbody.loads(value) if value.strip() else {}
-        except InvalidRequest:
-            raise InvalidRequest(f"{param} is not valid JSON.", param=param) from None
-    if not isinstance(value, dict):
-        raise InvalidRequest(f"{param} must be a JSON object written as a string.", param=param)
-    return value
-
-
-class Calls:
-    """The tool calls of one answer, numbered and named as they come; with `only_one` the first alone counts."""
-
-    def __init__(self, answer_id: str, *, only_one: bool) -> None:
-        self._middle = hashlib.sha256(answer_id.encode()).hexdigest()[:32]
-        self._only_one = only_one
-        self.made: list[dict[str, Any]] = []
-
-    def add(self, calls: list[ToolCall]) -> list[dict[str, Any]]:
-        """Those of `calls` that count, as OpenAI writes them: {"id", "type", "function": {"name", "arguments"}}."""
-        new = []
-        for call in calls:
-            if self._only_one and self.made:
-                break
-            new.append(self.make(call.function.name, call.function.arguments))
-        return new
-
-    def make(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        call = {
-            "id": f"call_{self._middle}_{len(self.made)}",
-            "type": "function",
-            "function": {"name": name, "arguments": json.dumps(arguments, ensure_ascii=False)},
-        }
-        self.made.append(call)
-        return call
-
-
-def deltas(calls: list[dict[str, Any]], first_index: int) -> list[dict[str, Any]]:
-    """Finished calls as parts of a streamed delta, which says for each which call of the answer it is."""
-    return [{"index": first_index + offset, **call} for offset, call in enumerate(calls)]
-
-
-def call_format(written: list[dict[str, Any]]) -> dict[str, Any]:
-    """The schema of an answer that is nothing but a call of one of these tools: {"name": ..., "arguments": {...}}."""
-    calls = _call_schemas(written)
-    return calls[0] if len(calls) == 1 else {"anyOf": calls}
-
-
-def or_call(answer: Any, written: list[dict[str, Any]]) -> Any:
-    """Ollama's `format` for an answer that is either of this format or a call of one of these tools."""
-    if not written or not isinstance(answer, dict):
-        return answer
-    return {"anyOf": [answer, *_call_schemas(written)]}
-
-
-def _call_schemas(written: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [
-        {
-            "type": "object",
-            "properties": {
-                "name": {"enum": [tool["name"]]},
-                "arguments": schemas.to_grammar({**tool["parameters"], "type": "object"}, "tools"),
-            },
-            "required": ["name", "arguments"],
-            "additionalProperties": False,
-        }
-        for tool in written
-    ]
-
-
-def written_call(written: list[dict[str, Any]], text: str) -> tuple[tuple[str, dict[str, Any]], str | None]:
-    """((name, arguments), None) from the text of such an answer, or what is wrong with it as the second part."""
-    nothing: tuple[str, dict[str, Any]] = ("", {})
-    try:
-        call = json.loads(text)
-    except (ValueError, RecursionError):
-        return nothing, "it is not JSON"
-    name = call.get("name") if isinstance(call, dict) else None
-    tool = next((tool for tool in written if tool["name"] == name), None)
-    if tool is None:
-        return nothing, "it names none of the tools"
-    arguments = call.get("arguments", call.get("parameters"))
-    if not isinstance(arguments, dict):
-        return nothing, "its arguments are not an object"
-    checker = tool["checker"]
-    return (tool["name"], arguments), checker.fault(arguments) if checker is not None else None
-
-
-def may_become_call(written: list[dict[str, Any]], text: str) -> bool:
-    """Whether the beginning of an answer can still turn out to be a call, so that it must not be shown as text yet."""
-    start = "".join(text.split())
-    for tool in written:
-        for word in ("arguments", "parameters"):
-            call = f'{{"name":"{tool["name"]}","{word}":{{'
-            if call.startswith(start) or start.startswith(call):
-                return True
-    return False

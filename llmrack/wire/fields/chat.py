@@ -1,16 +1,13 @@
-"""The request fields of every endpoint. These rows check requests, fill the documentation's tables and
-`openapi.json`, and carry the examples that the contract tests replay."""
+"""The request fields of POST /v1/chat/completions."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from . import kinds, responseformat, tools
-from .kinds import Kind
-from .rows import Bad, Field, Good, Rows, rows
-
-MAX_INPUTS = 2048
-MAX_PROMPTS = 32
+from .. import kinds, responseformat, tools
+from ..kinds import Kind
+from ..rows import Bad, Field, Good, Rows, rows
+from . import shared
 
 _MESSAGES = [{"role": "user", "content": "hi"}]
 TOOL: dict[str, Any] = {
@@ -26,113 +23,8 @@ _TOOLED = {"model": "llama-3.1-8b", **_TOOLS}
 _CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 
 
-def _sampling(name: str, low: float, high: float, notes: str, good: float, default: str = "") -> Field:
-    return Field(
-        name,
-        "yes",
-        kinds.number(low, high),
-        notes,
-        (Good(good, {"options": {name: good}}), Good(low, {"options": {name: low}}), Good(high)),
-        (Bad(high + 0.5), Bad(low - 0.5), Bad("1"), Bad(True)),
-        option=name,
-        default=default or "the model's own",
-    )
-
-
-def _accepted(name: str, kind: Kind, notes: str, good: Any, bad: tuple[Bad, ...] = ()) -> Field:
-    return Field(name, "accepted", kind, notes, (Good(good),), bad)
-
-
-_MODEL = Field(
-    "model",
-    "required",
-    kinds.text(256),
-    "An id from the catalog, plain: no `openai/` prefix.",
-    (Good("phi-3-mini", {"model": "phi3:mini"}),),
-    (Bad("gpt-4o"), Bad("openai/phi-3-mini"), Bad("nomic-embed"), Bad(7)),
-)
-_STREAM = Field(
-    "stream",
-    "yes",
-    kinds.boolean(),
-    "Server-Sent Events, terminated by `data: [DONE]`.",
-    (Good(True, {"stream": True}), Good(False, {"stream": False})),
-    (Bad("true"), Bad(1)),
-    default="`false`",
-)
-_STREAM_OPTIONS = Field(
-    "stream_options",
-    "yes",
-    kinds.options(include_usage=kinds.boolean()),
-    "`{include_usage: true}` adds one chunk with empty `choices` and the `usage` before `[DONE]`.",
-    (Good({"include_usage": True}, beside={"stream": True}), Good({})),
-    (Bad("usage"), Bad({"include_usage": "yes"}, "stream_options.include_usage")),
-    default="no usage chunk",
-)
-_STOP = Field(
-    "stop",
-    "yes",
-    kinds.stop_strings(4),
-    "A string, or a list of up to 4.",
-    (Good("\n", {"options": {"stop": ["\n"]}}), Good(["a", "b"], {"options": {"stop": ["a", "b"]}}), Good([])),
-    (Bad(["a", "b", "c", "d", "e"]), Bad([1], "stop[0]"), Bad(1)),
-)
-_SEED = Field(
-    "seed",
-    "yes",
-    kinds.integer(-(2**63), 2**63 - 1),
-    "Forwarded. The same seed, request and model give the same answer on the same machine, as far as Ollama can.",
-    (Good(7, {"options": {"seed": 7}}), Good(0, {"options": {"seed": 0}}), Good(-1)),
-    (Bad("7"), Bad(1.5), Bad(2**63)),
-)
-_USER = _accepted(
-    "user",
-    kinds.text(512),
-    "Stored with the usage of the request; has no effect on the answer.",
-    "user-1234",
-    (Bad(1), Bad("x" * 513)),
-)
-_N_SENTENCE = "n > 1 is not supported; call the endpoint multiple times"
-_N = Field(
-    "n",
-    "1 only",
-    kinds.only_one(_N_SENTENCE),
-    "`n > 1` is a 400. Call the endpoint multiple times.",
-    (Good(1),),
-    (Bad(2, None), Bad(0), Bad("1")),
-    default="1",
-)
-_LOGIT_BIAS = Field(
-    "logit_bias",
-    "no",
-    kinds.refused("logit_bias is not supported: the model server has no such setting.", unless=({},)),
-    "A 400: Ollama has no such setting. An empty object is let through.",
-    (Good({}),),
-    (Bad({"50256": -100}),),
-)
-_SHARED = (
-    _sampling("temperature", 0, 2, "Forwarded to Ollama.", 0.7),
-    _sampling("top_p", 0, 1, "Forwarded.", 0.9),
-    _sampling("presence_penalty", -2, 2, "Forwarded; not all model families honour it.", 0.5, "0"),
-    _sampling("frequency_penalty", -2, 2, "Forwarded; not all model families honour it.", 0.5, "0"),
-)
-_MAX_TOKENS_NOTES = "Becomes Ollama's `num_predict`. More than the model's window or your budget leaves is cut to that."
-
-
-def _max_tokens(name: str, notes: str) -> Field:
-    return Field(
-        name,
-        "yes",
-        kinds.integer(1),
-        notes,
-        (Good(100, {"options": {"num_predict": 100}}), Good(1), Good(65536)),
-        (Bad(0), Bad(-1), Bad("100"), Bad(1.5)),
-        default="what the window leaves",
-    )
-
-
 CHAT: Rows = rows(
-    _MODEL,
+    shared.MODEL,
     Field(
         "messages",
         "required",
@@ -198,14 +90,14 @@ CHAT: Rows = rows(
             ),
         ),
     ),
-    _STREAM,
-    _STREAM_OPTIONS,
-    *_SHARED[:2],
-    _max_tokens("max_tokens", _MAX_TOKENS_NOTES),
-    _max_tokens("max_completion_tokens", "The newer name of `max_tokens`. With both, the smaller one counts."),
-    _STOP,
-    *_SHARED[2:],
-    _SEED,
+    shared.STREAM,
+    shared.STREAM_OPTIONS,
+    *shared.SHARED[:2],
+    shared.max_tokens("max_tokens", shared.MAX_TOKENS_NOTES),
+    shared.max_tokens("max_completion_tokens", "The newer name of `max_tokens`. With both, the smaller one counts."),
+    shared.STOP,
+    *shared.SHARED[2:],
+    shared.SEED,
     Field(
         "tools",
         "yes",
@@ -314,8 +206,8 @@ CHAT: Rows = rows(
         (Bad(21), Bad(-1), Bad(3), Bad("3")),
         default="0",
     ),
-    _N,
-    _LOGIT_BIAS,
+    shared.N,
+    shared.LOGIT_BIAS,
     Field(
         "functions",
         "no",
@@ -356,123 +248,13 @@ CHAT: Rows = rows(
         (),
         (Bad({}),),
     ),
-    _USER,
-    _accepted("metadata", kinds.mapping(), "No effect.", {"run": "7"}, (Bad("x"),)),
-    _accepted("store", kinds.boolean(), "No effect: answers are never stored.", True, (Bad("x"),)),
-    _accepted("service_tier", kinds.anything(), "No effect: there is one tier.", "auto"),
-    _accepted("prompt_cache_key", kinds.anything(), "No effect: Ollama reuses prompts by itself.", "k"),
-    _accepted("prompt_cache_retention", kinds.anything(), "No effect.", "24h"),
-    _accepted("safety_identifier", kinds.anything(), "No effect.", "s"),
-    _accepted("verbosity", kinds.anything(), "No effect: ask for it in the prompt.", "low"),
-    _accepted("prediction", kinds.anything(), "No effect on the answer, nor on its speed.", {"type": "content"}),
+    shared.USER,
+    shared.accepted("metadata", kinds.mapping(), "No effect.", {"run": "7"}, (Bad("x"),)),
+    shared.accepted("store", kinds.boolean(), "No effect: answers are never stored.", True, (Bad("x"),)),
+    shared.accepted("service_tier", kinds.anything(), "No effect: there is one tier.", "auto"),
+    shared.accepted("prompt_cache_key", kinds.anything(), "No effect: Ollama reuses prompts by itself.", "k"),
+    shared.accepted("prompt_cache_retention", kinds.anything(), "No effect.", "24h"),
+    shared.accepted("safety_identifier", kinds.anything(), "No effect.", "s"),
+    shared.accepted("verbosity", kinds.anything(), "No effect: ask for it in the prompt.", "low"),
+    shared.accepted("prediction", kinds.anything(), "No effect on the answer, nor on its speed.", {"type": "content"}),
 )
-
-COMPLETIONS: Rows = rows(
-    _MODEL,
-    Field(
-        "prompt",
-        "required",
-        kinds.texts(
-            MAX_PROMPTS,
-            "prompt as token ids is not supported: every model has its own vocabulary. Send text.",
-        ),
-        f"A string, or up to {MAX_PROMPTS} of them for as many choices. Token ids are a 400: every model has its own "
-        "vocabulary. The model's chat template is applied.",
-        (Good("Once", {"prompt": "Once"}), Good(["Once"], {"prompt": "Once"}), Good(["a", "b"], {"prompt": "a"})),
-        (Bad(""), Bad([]), Bad([1, 2]), Bad([[1, 2]]), Bad(["a", ""], "prompt[1]"), Bad({}), Bad(["a"] * 33)),
-    ),
-    Field(
-        "suffix",
-        "yes",
-        kinds.text(1_000_000),
-        "Text after the gap, on models with the insert capability; a 400 on others.",
-        (Good("}", {"suffix": "}"}, {"model": "mistral-7b"}), Good("")),
-        (Bad("}"), Bad(1)),
-    ),
-    _STREAM,
-    _STREAM_OPTIONS,
-    *_SHARED[:2],
-    _max_tokens("max_tokens", _MAX_TOKENS_NOTES),
-    _STOP,
-    *_SHARED[2:],
-    _SEED,
-    Field(
-        "echo",
-        "yes",
-        kinds.boolean(),
-        "Puts the prompt before the answer. Not together with `logprobs`: Ollama has none for prompts.",
-        (Good(True), Good(False)),
-        (Bad(True, beside={"logprobs": 1}), Bad("yes")),
-        default="`false`",
-    ),
-    Field(
-        "logprobs",
-        "yes",
-        kinds.integer(0, 5),
-        "Log-probabilities of the answer's tokens, with so many alternatives; needs Ollama 0.12.11 or later.",
-        (Good(2, {"logprobs": True, "top_logprobs": 2}), Good(0, {"logprobs": True})),
-        (Bad(6), Bad(True), Bad("1")),
-    ),
-    Field(
-        "best_of",
-        "1 only",
-        kinds.only_one("best_of > 1 is not supported; call the endpoint multiple times"),
-        "`best_of > 1` is a 400.",
-        (Good(1),),
-        (Bad(2, None), Bad(0)),
-        default="1",
-    ),
-    _N,
-    _LOGIT_BIAS,
-    _USER,
-)
-
-EMBEDDINGS: Rows = rows(
-    Field(
-        "model",
-        "required",
-        kinds.text(256),
-        "An embedding model from the catalog.",
-        (Good("nomic-embed", {"model": "nomic-embed-text"}),),
-        (Bad("phi-3-mini"), Bad("ada"), Bad(None)),
-    ),
-    Field(
-        "input",
-        "required",
-        kinds.texts(
-            MAX_INPUTS,
-            "input as token ids is not supported: every model has its own vocabulary. Send text; in LangChain, set "
-            "check_embedding_ctx_length=False.",
-        ),
-        f"A string, or up to {MAX_INPUTS} of them. Token ids are a 400; in LangChain set "
-        "`check_embedding_ctx_length=False`. Longer than the model's window is a 400: nothing is cut.",
-        (Good("hello", {"input": ["hello"]}), Good(["a", "b"], {"input": ["a", "b"]})),
-        (Bad(""), Bad([]), Bad([1, 2]), Bad([[1, 2]]), Bad(["a", ""], "input[1]"), Bad(1), Bad(["a", 1], "input[1]")),
-    ),
-    Field(
-        "encoding_format",
-        "yes",
-        kinds.one_of("float", "base64"),
-        "`float` is a list of numbers, `base64` the same as little-endian float32.",
-        (Good("float"), Good("base64")),
-        (Bad("int8"), Bad(1)),
-        default="`float`",
-    ),
-    Field(
-        "dimensions",
-        "yes",
-        kinds.integer(1),
-        "Keeps so many leading dimensions, normalised again. More than the model has is a 400.",
-        (Good(256, {"dimensions": 256}), Good(768)),
-        (Bad(0), Bad(769), Bad("256")),
-        default="all the model has",
-    ),
-    _USER,
-)
-
-ENDPOINTS: dict[str, Rows] = {"chat": CHAT, "completions": COMPLETIONS, "embeddings": EMBEDDINGS}
-
-
-def field_rows(endpoint: str) -> list[tuple[str, str, str]]:
-    """(field, status, notes in Markdown) for the table of "chat", "completions" or "embeddings"."""
-    return [(row.name, row.status, row.notes) for row in ENDPOINTS[endpoint].values()]

@@ -1,0 +1,28 @@
+"""GET /openapi.json: the API as a document that tools read."""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+from flask import Blueprint, Response, request
+
+import llmrack
+from llmrack.wire import openapi
+
+from .extensions import rack
+
+bp = Blueprint("openapi", __name__)
+
+
+@bp.get("/openapi.json")
+def get_openapi() -> Response:
+    """The same for everyone, and readable from any site."""
+    url = rack.settings.public_url or request.host_url.rstrip("/")
+    body = msgspec.json.encode(openapi.document(rack.catalog, url, llmrack.__version__))
+    response = Response(body, mimetype="application/json")
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.headers["Cache-Control"] = "public, max-age=300"
+    response.set_etag(hashlib.sha256(body).hexdigest()[:32])
+    response.make_conditional(request)
+    return response

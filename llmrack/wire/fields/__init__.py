@@ -1,0 +1,18 @@
+"""The request fields of every endpoint. These rows check requests, fill the documentation's tables and
+`openapi.json`, and carry the examples that the contract tests replay."""
+
+from __future__ import annotations
+
+from ..rows import Rows
+from .chat import CHAT, TOOL
+from .completions import COMPLETIONS
+from .embeddings import EMBEDDINGS
+
+__all__ = ["CHAT", "COMPLETIONS", "EMBEDDINGS", "ENDPOINTS", "TOOL", "field_rows"]
+
+ENDPOINTS: dict[str, Rows] = {"chat": CHAT, "completions": COMPLETIONS, "embeddings": EMBEDDINGS}
+
+
+def field_rows(endpoint: str) -> list[tuple[str, str, str]]:
+    """(field, status, notes in Markdown) for the table of "chat", "completions" or "embeddings"."""
+    return [(row.name, row.status, row.notes) for row in ENDPOINTS[endpoint].values()]
