@@ -29,6 +29,13 @@ def usd(amount_nanousd: int) -> Decimal:
     return Decimal(amount_nanousd) / NANOUSD_PER_USD
 
 
+def usd_text(amount_nanousd: int) -> str:
+    """The amount in dollars as people read it, exactly, with at least two decimals: 1_500_000_000 is "1.50"."""
+    whole, part = divmod(abs(amount_nanousd), NANOUSD_PER_USD)
+    decimals = f"{part:09d}".rstrip("0").ljust(2, "0")
+    return f"{'-' if amount_nanousd < 0 else ''}{whole:,}.{decimals}"
+
+
 def _whole(text: Any, factor: int, complaint: str) -> int:
     try:
         amount = Decimal(text) * factor if isinstance(text, str) else Decimal("NaN")

@@ -54,7 +54,7 @@ class Plans:
         return self._plans.get(plan_id)
 
     def in_force(self, plan_id: str | None, ends_at: Any, next_plan_id: str | None, now: Any) -> Plan:
-        """What an account has at `now`, from its own columns; times are of one kind. Without a plan: the default one."""
+        """What an account has at `now`, from its own columns (times of one kind): without a plan the default one."""
         current = next_plan_id if ends_at is not None and ends_at <= now else plan_id
         return self._plans.get(current or "") or self.default
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import Connection, insert, select, update
 
 from ..plans import Plan
 from ..store.db import Store
 from ..store.models import Account, Balance
+from . import credits
 
 LOCAL = "local"
 
@@ -61,12 +62,11 @@ def enable(store: Store, name: str) -> None:
 
 
 def add_credit(store: Store, name: str, amount_nanousd: int) -> int:
-    """Add to what an account has paid in; the new total paid. Raises NoSuchAccount."""
+    """Give an account credits; the new total paid in. Raises NoSuchAccount."""
     with store.write() as connection:
         account = _get(connection, name)
-        paid = Balance.paid_nanousd + amount_nanousd
-        statement = update(Balance).where(Balance.account_id == account.id).values(paid_nanousd=paid)
-        return int(connection.execute(statement.returning(Balance.paid_nanousd)).scalar_one())
+        entry = credits.Entry(account.id, credits.GRANTED, amount_nanousd, "added", "operator")
+        return credits.book(connection, entry, datetime.now(UTC))
 
 
 def _create(connection: Connection, name: str, plan: Plan | None, now: datetime) -> None:

@@ -23,7 +23,11 @@ class NoSuchKey(LookupError):
 
 @dataclass(frozen=True)
 class Caller:
-    """Whose request this is. The last four are the key's own: None leaves it to the plan, or allows every model."""
+    """Whose request this is.
+
+    Limits and `models` are the key's own: None leaves it to the plan, or allows every model. `uses_credits` and the
+    last one are the account's word on its credits: whether they pay beyond the daily budget, and how much in a month.
+    """
 
     account_id: int
     key_id: int
@@ -35,6 +39,8 @@ class Caller:
     tokens_per_day: int | None = None
     nanousd_per_month: int | None = None
     models: frozenset[str] | None = None
+    uses_credits: bool = False
+    account_nanousd_per_month: int | None = None
 
     @property
     def is_live(self) -> bool:
@@ -109,6 +115,10 @@ _RESOLVE = Statement(
         Key.addresses,
         Key.paused_at,
         Account.plan_id,
+        Account.plan_ends_at,
+        Account.next_plan_id,
+        Account.uses_credits,
+        Account.nanousd_per_month,
         Account.disabled_at,
     )
     .join(Account, Account.id == Key.account_id)
@@ -129,7 +139,8 @@ def resolve(store: Store, plans: Plans, secret: str | None, now: datetime, addre
     if row is None:
         raise AuthenticationFailed("There is no such API key. Check which server it belongs to, or generate a new one.")
     account_id, key_id, name, mode, granted, revoked_at, expires_at, per_minute, per_day, per_month, *rest = row
-    models, addresses, paused_at, plan_id, disabled_at = rest
+    models, addresses, paused_at, plan_id, plan_ends_at, next_plan_id, *rest = rest
+    uses_credits, account_per_month, disabled_at = rest
     if revoked_at is not None:
         raise AuthenticationFailed(f"This API key was revoked on {_date(revoked_at)}. Generate a new key.")
     if expires_at is not None and expires_at <= microseconds(now):
@@ -151,12 +162,14 @@ def resolve(store: Store, plans: Plans, secret: str | None, now: datetime, addre
         key_id=key_id,
         key_name=name,
         mode=mode,
-        plan=plans.get(plan_id) or plans.default,
+        plan=plans.in_force(plan_id, plan_ends_at, next_plan_id, microseconds(now)),
         permissions=_expanded(granted),
         requests_per_minute=per_minute,
         tokens_per_day=per_day,
         nanousd_per_month=per_month,
         models=None if models is None else frozenset(models.split(",")),
+        uses_credits=bool(uses_credits),
+        account_nanousd_per_month=account_per_month,
     )
 
 

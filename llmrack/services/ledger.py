@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, bindparam, case, cast, func, insert, literal_column, select, update
 
+from ..store.billing import SPENT, CreditEntry
 from ..store.db import Statement, Transaction
 from ..store.models import Balance, Key, Usage, UsageDay
 from .limits import Standing
@@ -65,6 +66,26 @@ _MINUTE = Statement(
     )
     .order_by(Usage.created_at)
 )
+_IN_MONTH = (
+    UsageDay.account_id == bindparam("account_id"),
+    UsageDay.mode == literal_column("'live'"),
+    UsageDay.day.between(bindparam("first_day"), bindparam("last_day")),
+)
+_HELD_IN_MONTH = (
+    Usage.account_id == bindparam("account_id"),
+    Usage.mode == literal_column("'live'"),
+    Usage.day.between(bindparam("first_day"), bindparam("last_day")),
+    _IS_OPEN,
+)
+_MONTH = Statement(
+    select(_sum(UsageDay.prepaid_nanousd), _sum(case((_THIS_KEY, UsageDay.prepaid_nanousd), else_=0))).where(*_IN_MONTH)
+)
+_MONTH_HELD = Statement(
+    select(
+        _sum(Usage.held_nanousd),
+        _sum(case((Usage.key_id == bindparam("key_id"), Usage.held_nanousd), else_=0)),
+    ).where(*_HELD_IN_MONTH)
+)
 _SAME_DAY = (
     UsageDay.account_id == bindparam("b_account_id"),
     UsageDay.mode == bindparam("b_mode"),
@@ -107,6 +128,9 @@ _MEASURES = (
     "prompt_tokens", "completion_tokens", "cached_tokens",
     "queue_ns", "load_ns", "prompt_ns", "generation_ns", "first_token_ns", "total_ns",
 )  # fmt: skip
+_COST = Usage.input_nanousd * bindparam("b_counted_prompt_tokens") + Usage.output_nanousd * bindparam(
+    "b_counted_completion_tokens"
+)
 _CLOSE = Statement(
     update(Usage)
     .where(
@@ -121,8 +145,8 @@ _CLOSE = Statement(
         settled_at=bindparam("b_settled_at"),
         counted_prompt_tokens=bindparam("b_counted_prompt_tokens"),
         counted_completion_tokens=bindparam("b_counted_completion_tokens"),
-        cost_nanousd=Usage.input_nanousd * bindparam("b_counted_prompt_tokens")
-        + Usage.output_nanousd * bindparam("b_counted_completion_tokens"),
+        # Credits pay what was reserved at most: not even a wrong count of the model server's can overdraw them.
+        cost_nanousd=case((Usage.is_prepaid & (Usage.held_nanousd < _COST), Usage.held_nanousd), else_=_COST),
         **{name: bindparam(f"b_{name}") for name in _MEASURES},
     )
     .returning(
@@ -143,6 +167,18 @@ _BOOK_CREDIT = Statement(
     .values(
         held_nanousd=Balance.held_nanousd - bindparam("b_held_nanousd"),
         spent_nanousd=Balance.spent_nanousd + bindparam("b_cost_nanousd"),
+    )
+)
+_SPEND = Statement(
+    insert(CreditEntry).values(
+        account_id=bindparam("account_id"),
+        kind=literal_column(f"'{SPENT}'"),
+        amount_nanousd=bindparam("amount_nanousd"),
+        reason=bindparam("reason"),
+        actor=literal_column("'meter'"),
+        reference=bindparam("reference"),
+        day=bindparam("day"),
+        created_at=bindparam("created_at"),
     )
 )
 _BOOK_DAY = Statement(
@@ -187,11 +223,18 @@ class Who:
 
 
 def standing(
-    tx: Transaction, who: Who, day: str, minute_since: int | None = None, *, is_locked: bool = True
+    tx: Transaction,
+    who: Who,
+    day: str,
+    minute_since: int | None = None,
+    *,
+    has_monthly_limit: bool = False,
+    is_locked: bool = True,
 ) -> Standing:
     """What stands against an account; when locked, in a write transaction, none of it changes before the end of that.
 
-    `minute_since`, in microseconds, asks for the moving window of tokens too. Test keys have their open requests only.
+    `minute_since`, in microseconds, asks for the moving window of tokens too, `has_monthly_limit` for what the month
+    took from the credits. Test keys have their open requests only.
     """
     account = {"account_id": who.account_id}
     credit_nanousd, held_nanousd = tx.one(_LOCK if is_locked else _PEEK, account) or (0, 0)
@@ -201,6 +244,7 @@ def standing(
     today = {**account, "mode": who.mode, "day": day, "key_id": who.key_id}
     open_requests, counted, held, key_counted, key_held = tx.one(_STANDING, today) or (0, 0, 0, 0, 0)
     minute = tx.all(_MINUTE, {**account, "since": minute_since}) if minute_since is not None else []
+    month, key_month = _month(tx, who, day) if has_monthly_limit else (0, 0)
     return Standing(
         open_requests=open_requests,
         counted_today=counted,
@@ -210,7 +254,22 @@ def standing(
         minute=tuple((at, tokens) for at, tokens in minute),
         credit_nanousd=credit_nanousd,
         held_nanousd=held_nanousd,
+        month_nanousd=month,
+        key_month_nanousd=key_month,
     )
+
+
+def _month(tx: Transaction, who: Who, day: str) -> tuple[int, int]:
+    """What the month of `day` took from the credits or holds of them, by account and by key, in nano-dollars."""
+    month = {
+        "account_id": who.account_id,
+        "key_id": who.key_id,
+        "first_day": f"{day[:7]}-01",
+        "last_day": f"{day[:7]}-31",
+    }
+    spent, key_spent = tx.one(_MONTH, month) or (0, 0)
+    held, key_held = tx.one(_MONTH_HELD, month) or (0, 0)
+    return spent + held, key_spent + key_held
 
 
 def open_row(tx: Transaction, row: dict[str, Any]) -> None:
@@ -273,6 +332,18 @@ def close_row(tx: Transaction, request_id: str, end: Settlement, now: int, expir
     account = {"b_account_id": account_id, "b_cost_nanousd": cost_nanousd}
     if is_prepaid:
         tx.run(_BOOK_CREDIT, {**account, "b_held_nanousd": held_nanousd})
+        if cost_nanousd:
+            tx.run(
+                _SPEND,
+                {
+                    "account_id": account_id,
+                    "amount_nanousd": -cost_nanousd,
+                    "reason": model_id,
+                    "reference": request_id,
+                    "day": day,
+                    "created_at": now,
+                },
+            )
     tx.run(
         _BOOK_DAY,
         {

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from .. import money
 from ..errors import InsufficientCredits, RateLimited
 from ..store.base import microseconds
 from .keys import Caller
@@ -37,7 +38,8 @@ class Need:
 class Standing:
     """What stands against an account before a request. `counted` is used for good, `held` may come back in part.
 
-    `minute` lists the requests of the last 60 seconds as (admitted at, tokens), in microseconds and oldest first.
+    `minute` lists the requests of the last 60 seconds as (admitted at, tokens), in microseconds and oldest first. The
+    `month_` amounts are what was taken from the credits since the first of the month, and what is held of them.
     """
 
     open_requests: int = 0
@@ -48,6 +50,16 @@ class Standing:
     minute: tuple[tuple[int, int], ...] = ()
     credit_nanousd: int = 0
     held_nanousd: int = 0
+    month_nanousd: int = 0
+    key_month_nanousd: int = 0
+
+
+@dataclass(frozen=True)
+class Room:
+    """What is granted to one request: tokens of an answer, and whether credits pay for it."""
+
+    output_tokens: int
+    is_prepaid: bool
 
 
 @dataclass(frozen=True)
@@ -84,20 +96,35 @@ class _Window:
         return max(0, self.limit - self.counted - self.held)
 
 
-def output_tokens(caller: Caller, need: Need, standing: Standing, now: datetime) -> int:
-    """How many tokens of an answer fit into what is left: all that are wanted, or as many as the tightest limit allows.
+def room(caller: Caller, need: Need, standing: Standing, now: datetime) -> Room:
+    """What of an answer fits into what is left: all that is wanted, or as many tokens as the tightest limit allows.
 
     Raises RateLimited with the seconds after which a retry can succeed, or InsufficientCredits.
     """
     _check_concurrency(caller, standing)
     if not caller.is_live:
-        return need.output_tokens
-    granted = need.output_tokens
+        return Room(need.output_tokens, is_prepaid=False)
+    granted, refusal = need.output_tokens, None
     for window in _windows(caller, standing):
-        if window.left < need.least_tokens:
+        if window.left >= need.least_tokens:
+            granted = min(granted, window.left - need.prompt_tokens)
+        elif refusal is None and _credits_may_pay(caller, window, need):
+            refusal = _refusal(window, need, now)
+        else:
             raise _refusal(window, need, now)
-        granted = min(granted, window.left - need.prompt_tokens)
-    return min(granted, _affordable(need, standing)) if caller.plan.is_prepaid else granted
+    if refusal is None and not caller.plan.is_prepaid:
+        return Room(granted, is_prepaid=False)
+    try:
+        return Room(min(granted, _affordable(caller, need, standing)), is_prepaid=True)
+    except InsufficientCredits as error:
+        # Whoever has a budget that starts again at midnight is better told so than sent to pay.
+        raise (refusal or error) from error
+
+
+def _credits_may_pay(caller: Caller, window: _Window, need: Need) -> bool:
+    """Credits step in for a budget that is used up, not for one that open requests hold and may give back."""
+    is_budget = window.code == "tokens_per_day" and window.scope == "account"
+    return caller.uses_credits and is_budget and window.limit - window.counted < need.least_tokens
 
 
 def states(caller: Caller, standing: Standing, now: datetime) -> list[LimitState]:
@@ -199,14 +226,31 @@ def _day_refusal(window: _Window, need: Need, now: datetime) -> RateLimited:
     )
 
 
-def _affordable(need: Need, standing: Standing) -> int:
+def _affordable(caller: Caller, need: Need, standing: Standing) -> int:
     """How many tokens of an answer the credits cover. Raises InsufficientCredits when they do not cover the least."""
     left = standing.credit_nanousd - standing.held_nanousd
-    left_for_output = left - need.prompt_tokens * need.input_nanousd
-    least = min(1, need.output_tokens) * need.output_nanousd
-    if left <= 0 or left_for_output < least:
+    least = need.prompt_tokens * need.input_nanousd + min(1, need.output_tokens) * need.output_nanousd
+    if left <= 0 or left < least:
         held = " Requests still being answered hold a part of them." if standing.held_nanousd else ""
         raise InsufficientCredits(
-            f"The account's credits do not cover this request.{held} Add credits: Dashboard → Billing."
+            f"The account's credits do not cover this request.{held} Add credits: Dashboard → Billing.",
+            headers=NO_RETRY,
         )
-    return left_for_output // need.output_nanousd if need.output_nanousd else need.output_tokens
+    for whose, cap, used in (
+        ("the account's", caller.account_nanousd_per_month, standing.month_nanousd),
+        ("this key's", caller.nanousd_per_month, standing.key_month_nanousd),
+    ):
+        if cap is None:
+            continue
+        if cap - used < least:
+            raise InsufficientCredits(
+                f"This request could cost more than is left of {whose} limit of ${money.usd_text(cap)} a month. "
+                "It starts again on the first, 00:00 UTC; raise it before then: Dashboard → "
+                + ("Billing." if whose == "the account's" else "API keys."),
+                code="monthly_limit",
+                headers=NO_RETRY,
+            )
+        left = min(left, cap - used)
+    if not need.output_nanousd:
+        return need.output_tokens
+    return (left - need.prompt_tokens * need.input_nanousd) // need.output_nanousd

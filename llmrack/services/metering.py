@@ -94,8 +94,8 @@ class Meter:
         caller, need = admission.caller, _need(admission)
         with self._store.transaction() as tx:
             standing = _standing(tx, caller, now)
-            output_tokens = limits.output_tokens(caller, need, standing, now)
-            row = _row(admission, replace(need, output_tokens=output_tokens), now)
+            room = limits.room(caller, need, standing, now)
+            row = _row(admission, replace(need, output_tokens=room.output_tokens), now, room.is_prepaid)
             ledger.open_row(tx, {**row, "owner": self.owner, "expires_at": at + self._lease_us})
             is_touched = at - self._touched.get(caller.key_id, 0) < TOUCH_KEY_EVERY_S * SECOND_US
             if not is_touched:
@@ -104,7 +104,7 @@ class Meter:
         self._open[admission.request_id] = at + self._lease_us
         if not is_touched:
             self._note_touched(caller.key_id, at)
-        return Grant(output_tokens, limits.state(caller, _with_hold(standing, row, at), now))
+        return Grant(room.output_tokens, limits.state(caller, _with_hold(standing, row, at), now))
 
     def checkpoint(self, request_id: str, prompt_tokens: int, completion_tokens: int) -> None:
         """Note what was delivered so far. A store that is away does not cut a stream: the next one catches up."""
@@ -219,17 +219,18 @@ def _standing(tx: Transaction, caller: Caller, now: datetime, *, is_locked: bool
     has_minute = caller.plan.tokens_per_minute is not None
     since = microseconds(now) - limits.MINUTE_S * SECOND_US if has_minute else None
     who = ledger.Who(caller.account_id, caller.key_id, caller.mode)
-    return ledger.standing(tx, who, _day(now), since, is_locked=is_locked)
+    may_spend = caller.plan.is_prepaid or caller.uses_credits
+    has_monthly_limit = may_spend and (caller.account_nanousd_per_month, caller.nanousd_per_month) != (None, None)
+    return ledger.standing(tx, who, _day(now), since, has_monthly_limit=has_monthly_limit, is_locked=is_locked)
 
 
 def _day(now: datetime) -> str:
     return now.date().isoformat()
 
 
-def _row(admission: Admission, granted: Need, now: datetime) -> dict[str, object]:
+def _row(admission: Admission, granted: Need, now: datetime, is_prepaid: bool) -> dict[str, object]:
     """The columns of a new usage row. Test requests hold nothing and have no price."""
     caller = admission.caller
-    is_prepaid = caller.is_live and caller.plan.is_prepaid
     worth = granted.prompt_tokens * granted.input_nanousd + granted.output_tokens * granted.output_nanousd
     return {
         **_NOTHING_YET,
