@@ -90,9 +90,9 @@ def _name(figure: str, number: str) -> str:
 def table(found: Row) -> str:
     """The medians as Markdown, one line a figure; times with what was added, ratios to nginx where there is one."""
     targets = list(found["medians"])
-    base = "nginx" if "nginx" in targets else "relay"
-    ratios = found["ratios"].get(f"llmrack/{base}", {})
-    rows = [["", *targets, f"llmrack / {base}"]]
+    compared = next((name for name in ("llmrack/nginx", "llmrack/relay") if name in found["ratios"]), "ratio")
+    ratios = found["ratios"].get(compared, {})
+    rows = [["", *targets, compared]]
     for figure, number, heading, decimals, more_is_better in COLUMNS:
         name = _name(figure, number)
         if all(found["medians"][t][name] is None for t in targets):
