@@ -68,7 +68,7 @@ def fenced(capture: Capture) -> str:
 def pretty(value: Any, indent: int = 0) -> str:
     """JSON with short objects and lists on one line, as people write it."""
     flat = json.dumps(value, ensure_ascii=False)
-    if not isinstance(value, dict | list) or not value or len(flat) + indent <= 76 and _is_flat(value):
+    if not isinstance(value, dict | list) or not value or len(flat) + indent <= 62 and _is_flat(value):
         return flat
     inner = " " * (indent + 2)
     if isinstance(value, dict):

@@ -12,7 +12,7 @@ from pygments.lexers import get_lexer_by_name
 
 from . import headings
 
-_EXTENSIONS = ["tables", "sane_lists", "toc", "pymdownx.superfences"]
+_EXTENSIONS = ["tables", "sane_lists", "toc", "fenced_code"]
 _CODE = re.compile(r"<pre><code(?: class=\"language-([\w-]+)\")?>(.*?)</code></pre>", re.DOTALL)
 _HEADING = re.compile(r"<h([2-4]) id=\"([^\"]+)\">(.*?)</h\1>", re.DOTALL)
 _TABLE = re.compile(r"<table>(.*?)</table>", re.DOTALL)
@@ -35,11 +35,7 @@ class Renderer:
         body = markdown.markdown(
             text,
             extensions=_EXTENSIONS,
-            extension_configs={
-                "toc": {"slugify": headings.slug},
-                "pymdownx.superfences": {"disable_indented_code_blocks": True},
-                "pymdownx.highlight": {"use_pygments": False, "language_prefix": "language-"},
-            },
+            extension_configs={"toc": {"slugify": headings.slug}},
         )
         body = _CODE.sub(self._code_block, body)
         body = self._with_tables(body)
@@ -53,7 +49,7 @@ class Renderer:
         id_ = f"code-{self._prefix}-{self._codes}"
         label = label or LABELS.get(lexer, lexer)
         return (
-            '<div class="code"><div class="code-head">'
+            f'<div class="code"><div class="code-head" data-label="{html.escape(label)}">'
             f'<button class="button plain small copy" type="button" data-copy="{id_}" hidden>'
             f'<span data-label>Copy</span><span class="visually-hidden"> {html.escape(label)}</span></button></div>'
             f'<pre tabindex="0"><code id="{id_}">{highlighted(code, lexer)}</code></pre></div>'

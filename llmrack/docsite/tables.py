@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from .. import errors, permissions
 from .. import settings as setting_rows
@@ -199,7 +199,7 @@ def _default(row: Setting) -> str:
     return "empty" if row.default == "" else f"`{setting_rows.shown_default(row)}`"
 
 
-TABLES = {
+TABLES: dict[str, Callable[..., str]] = {
     "models": models,
     "categories": categories,
     "plans": plans,

@@ -62,7 +62,9 @@ def _model(facts: Facts, words: str) -> str:
         return id_
     model = facts.catalog.get(id_)
     value = getattr(model, attribute[0]) if model else "?"
-    return size(value) if attribute[0] == "context_tokens" else f"{value:,}" if isinstance(value, int) else str(value)
+    if attribute[0] == "context_tokens" and model:
+        return size(model.context_tokens)
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _number(facts: Facts, words: str) -> str:
