@@ -155,7 +155,7 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--until-stdin-closes", action="store_true", help="end with the process that started it")
     options = parser.parse_args()
-    ollama = Ollama(options.port, options.host)
+    ollama = Ollama(port=options.port, host=options.host)
     ollama.up()
     control = StreamServer(("127.0.0.1", options.control_port), Control(ollama).serve)
     control.start()

@@ -10,7 +10,8 @@ from gevent import socket
 from . import http
 from .models import Model
 from .scripts import from_json
-from .server import Ollama, Settings
+from .server import Ollama
+from .state import Settings
 
 COMMANDS = {"state", "requests", "queue", "always", "define", "release", "settings", "context", "install", "remove"}
 COMMANDS |= {"down", "up", "reset"}
