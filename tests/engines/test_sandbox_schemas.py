@@ -268,6 +268,8 @@ def test_an_instance_validates_for(schema: Any) -> None:
         ("On 2026-03-04", {"day": {"type": "string", "format": "date"}}, {"day": "2026-03-04"}),
         ('Title it "Blue" now', {"title": {"type": "string"}}, {"title": "Blue"}),
         ("Where is order A-1234?", {"order_id": {"type": "string"}}, {"order_id": "A-1234"}),
+        ("Describe Ada Lovelace.", {"name": {"type": "string"}}, {"name": "Ada Lovelace"}),
+        ("Ada Lovelace was a mathematician.", {"name": {"type": "string"}}, {"name": "Ada Lovelace"}),
         ("Find cheap flights", {"query": {"type": "string"}}, {"query": "Find cheap flights"}),
         (
             "Alice and Bob meet on Friday.",

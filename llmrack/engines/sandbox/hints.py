@@ -26,8 +26,10 @@ _NOT_NAMES = (
     " give show find get look create make write list monday tuesday wednesday thursday friday saturday sunday"
 )
 _NOT_A_PLACE, _NOT_A_NAME = frozenset(_NOT_PLACES.split()), frozenset(_NOT_NAMES.split())
-_PERSON = re.compile(rf"\b{_NAME}(?:\s+{_NAME})?")
-_ACTS = re.compile(rf"{_NAME}(?:,|'s| (?:and|is|was|has|had|will|lives|works|likes|wants|ordered|bought)\b)")
+_PERSON = re.compile(rf"\b{_NAME}(?:\s{_NAME}){{0,2}}")
+_ACTS = re.compile(
+    rf"{_NAME}(?:\s{_NAME})?(?:,|'s| (?:and|is|was|has|had|will|lives|works|likes|wants|ordered|bought)\b)"
+)
 _NUMBER = re.compile(r"(?<![\w.])-?\d{1,15}(?:\.\d{1,9})?(?!\d)")
 _QUOTED = re.compile(
     r"\"([^\"\n]{1,200})\"|\u201c([^\u201d\n]{1,200})\u201d|`([^`\n]{1,200})`|(?<!\w)'([^'\n]{1,200})'(?!\w)"
@@ -137,12 +139,14 @@ class Hints:
                 yield " ".join(kept)
 
     def people(self) -> Iterator[str]:
-        for found in _PERSON.findall(self.text):
-            kept = " ".join(word for word in found.split() if word.lower() not in _NOT_A_NAME)
+        for found in _PERSON.finditer(self.text):
+            names = [word for word in found[0].split() if word.lower() not in _NOT_A_NAME and not word.isupper()]
             # A sentence begins with a capital; one word there is more likely a verb than somebody who does something.
-            is_opening = " " not in kept and self.text.startswith(kept) and kept != self.text
-            if kept and not kept.isupper() and (not is_opening or _ACTS.match(self.text)):
-                yield kept
+            is_whole = len(names) < 3 and self.text.strip(".!?") == found[0]
+            if names and found.start() == 0 and not is_whole and not _ACTS.match(self.text):
+                names = names[1:] if found[0].startswith(names[0]) else names
+            if names:
+                yield " ".join(names)
 
     def emails(self) -> Iterator[str]:
         yield from _EMAIL.findall(self.text)
