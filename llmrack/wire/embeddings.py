@@ -17,33 +17,31 @@ from .ollama import EmbedReply
 
 @dataclass
 class EmbedAsk:
-    """A checked request; see `asks.EmbedAsk`. `dimensions` is None for all that the model has."""
+    """A checked request; see `asks.EmbedAsk`."""
 
     model: Model
     user: str | None
     ignored: tuple[str, ...]
     prompt_tokens: int
     inputs: list[str]
-    dimensions: int | None
+    dimensions: int
     is_base64: bool
     endpoint: str = "embeddings"
     stream: bool = False
     output_tokens: int = 0
 
     def body(self) -> dict[str, Any]:
-        body: dict[str, Any] = {
+        return {
             "model": self.model.ollama,
             "input": self.inputs,
             # A text that does not fit is an error, not a vector of its beginning.
             "truncate": False,
+            "dimensions": self.dimensions,
             "options": {"num_ctx": self.model.num_ctx},
         }
-        if self.dimensions is not None:
-            body["dimensions"] = self.dimensions
-        return body
 
     def answer(self, reply: EmbedReply) -> bytes:
-        width = self.dimensions or self.model.dimensions
+        width = self.dimensions
         if len(reply.embeddings) != len(self.inputs) or any(len(vector) != width for vector in reply.embeddings):
             raise UpstreamError(
                 f"The model server did not return one vector of {width} dimensions for each input. Retry is safe."
@@ -97,8 +95,8 @@ def parse(raw: bytes, catalog: Catalog) -> EmbedAsk:
     )
 
 
-def _dimensions(asked: int | None, model: Model) -> int | None:
+def _dimensions(asked: int | None, model: Model) -> int:
     """Ollama ignores more dimensions than there are without a word. Raises InvalidRequest."""
     if asked is not None and asked > model.dimensions:
         raise InvalidRequest(f"{model.id} has {model.dimensions} dimensions.", param="dimensions")
-    return None if asked == model.dimensions else asked
+    return asked or model.dimensions

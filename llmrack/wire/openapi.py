@@ -144,18 +144,24 @@ def _success(operation: Operation) -> dict[str, Any]:
     if operation.fields:
         names.append("x-llmrack-ignored")
     if operation.chunk:
-        content["text/event-stream"] = {
-            "schema": {
-                "type": "string",
-                "description": f"With `stream: true`: one `data:` line for each {operation.chunk}, comments such as "
-                "`: ping` while the model is silent, then `data: [DONE]`. A stream that breaks ends with a chunk whose "
-                "`finish_reason` is `error` and has no `[DONE]`.",
-                "contentMediaType": "text/event-stream",
-            },
-            "x-event-schema": shapes.ref(operation.chunk),
-            "example": "data: {...}\n\ndata: [DONE]\n\n",
-        }
+        content["text/event-stream"] = _stream(operation.chunk)
     return {"description": operation.summary + ".", "headers": _headers(names), "content": content}
+
+
+def _stream(chunk: str) -> dict[str, Any]:
+    """The schema is of one event; its `data` is JSON text, but for the last."""
+    data = [{"type": "string", "contentMediaType": "application/json", "contentSchema": shapes.ref(chunk)}]
+    return {
+        "schema": {
+            "type": "object",
+            "description": "With `stream: true`: one event for each chunk, comments such as `: ping` while the model "
+            "is silent, then an event with `[DONE]`. A stream that breaks ends with a chunk whose `finish_reason` is "
+            "`error`, and has no `[DONE]`.",
+            "properties": {"data": {"anyOf": [*data, {"type": "string", "enum": ["[DONE]"]}]}},
+            "required": ["data"],
+        },
+        "example": "data: {...}\n\ndata: [DONE]\n\n",
+    }
 
 
 def _headers(names: list[str]) -> dict[str, Schema]:

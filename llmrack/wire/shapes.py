@@ -42,6 +42,8 @@ def given(properties: dict[str, Schema], *required: str) -> Schema:
 
 _NAMED_FUNCTION = given({"type": exactly("function"), "function": given({"name": TOOL_NAME}, "name")}, "function")
 
+_CONTENT: Schema = {"anyOf": [TEXT, array(ref("ContentPart")), NOTHING]}
+
 REQUESTS: dict[str, Schema] = {
     "ContentPart": {
         "anyOf": [
@@ -58,17 +60,28 @@ REQUESTS: dict[str, Schema] = {
         ]
     },
     "ChatMessage": {
-        "type": "object",
-        "properties": {
-            "role": exactly("system", "developer", "user", "assistant", "tool", "function"),
-            "content": {"anyOf": [TEXT, array(ref("ContentPart")), NOTHING]},
-            "name": {"description": "Of a tool, for its result. No effect for other roles."},
-            "tool_calls": {"anyOf": [array(ref("EarlierToolCall")), NOTHING]},
-            "tool_call_id": nullable(TEXT),
-            "reasoning_content": {"description": "Replayed to models with the reasoning capability."},
-        },
-        "required": ["role"],
-        "anyOf": [{"properties": {"role": exactly("assistant")}}, {"required": ["content"]}],
+        "anyOf": [
+            given({"role": exactly("system", "developer", "user"), "content": _CONTENT, "name": {}}, "role", "content"),
+            given(
+                {
+                    "role": exactly("assistant"),
+                    "content": _CONTENT,
+                    "tool_calls": {"anyOf": [array(ref("EarlierToolCall")), NOTHING]},
+                    "reasoning_content": {"description": "Replayed to models with the reasoning capability."},
+                },
+                "role",
+            ),
+            given(
+                {
+                    "role": exactly("tool", "function"),
+                    "content": _CONTENT,
+                    "tool_call_id": nullable(TEXT),
+                    "name": {"description": "Of the tool; without it, the call's own is looked up."},
+                },
+                "role",
+                "content",
+            ),
+        ]
     },
     "EarlierToolCall": given(
         {
