@@ -11,17 +11,17 @@ import secrets
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
-from ..catalog import Model
 from ..errors import Unavailable
 from ..store.base import microseconds
 from ..store.db import Store, Transaction
-from . import ledger, limits
+from . import admissions, ledger, limits, standings
+from .admissions import Admission, Grant
 from .keys import Caller
-from .ledger import Settlement
-from .limits import LimitState, Need, Standing
+from .limits import LimitState, Standing
+from .outcomes import Settlement
 
 __all__ = ["Admission", "Grant", "LimitState", "Meter", "Settlement"]
 
@@ -35,28 +35,6 @@ TOUCH_KEY_EVERY_S = 60
 # Rows renewed in one transaction: a few milliseconds, so that streams go on in between.
 RENEW_AT_ONCE = 200
 SECOND_US = 1_000_000
-
-
-@dataclass(frozen=True)
-class Admission:
-    """A request that wants to start. Both token counts are upper bounds; `output_tokens` is 0 for embeddings."""
-
-    request_id: str
-    caller: Caller
-    endpoint: str
-    model: Model
-    prompt_tokens: int
-    output_tokens: int
-    user: str | None
-    stream: bool
-
-
-@dataclass(frozen=True)
-class Grant:
-    """What an admitted request may generate, at most; and the limit on tokens after its reservation, for headers."""
-
-    output_tokens: int
-    limits: LimitState | None
 
 
 def _utc_now() -> datetime:
@@ -91,11 +69,11 @@ class Meter:
         """
         now = self._clock()
         at = microseconds(now)
-        caller, need = admission.caller, _need(admission)
+        caller, need = admission.caller, admissions.need(admission)
         with self._store.transaction() as tx:
             standing = _standing(tx, caller, now)
             room = limits.room(caller, need, standing, now)
-            row = _row(admission, replace(need, output_tokens=room.output_tokens), now, room.is_prepaid)
+            row = admissions.row(admission, replace(need, output_tokens=room.output_tokens), now, room.is_prepaid)
             ledger.open_row(tx, {**row, "owner": self.owner, "expires_at": at + self._lease_us})
             is_touched = at - self._touched.get(caller.key_id, 0) < TOUCH_KEY_EVERY_S * SECOND_US
             if not is_touched:
@@ -104,7 +82,7 @@ class Meter:
         self._open[admission.request_id] = at + self._lease_us
         if not is_touched:
             self._note_touched(caller.key_id, at)
-        return Grant(room.output_tokens, limits.state(caller, _with_hold(standing, row, at), now))
+        return Grant(room.output_tokens, limits.state(caller, admissions.with_hold(standing, row, at), now))
 
     def checkpoint(self, request_id: str, prompt_tokens: int, completion_tokens: int) -> None:
         """Note what was delivered so far. A store that is away does not cut a stream: the next one catches up."""
@@ -205,79 +183,12 @@ class Meter:
         self._touched[key_id] = at
 
 
-def _need(admission: Admission) -> Need:
-    model, is_live = admission.model, admission.caller.is_live
-    return Need(
-        prompt_tokens=admission.prompt_tokens,
-        output_tokens=admission.output_tokens,
-        input_nanousd=model.input_nanousd if is_live else 0,
-        output_nanousd=model.output_nanousd if is_live else 0,
-    )
-
-
 def _standing(tx: Transaction, caller: Caller, now: datetime, *, is_locked: bool = True) -> Standing:
     has_minute = caller.plan.tokens_per_minute is not None
     since = microseconds(now) - limits.MINUTE_S * SECOND_US if has_minute else None
-    who = ledger.Who(caller.account_id, caller.key_id, caller.mode)
+    who = standings.Who(caller.account_id, caller.key_id, caller.mode)
     may_spend = caller.plan.is_prepaid or caller.uses_credits
     has_monthly_limit = may_spend and (caller.account_nanousd_per_month, caller.nanousd_per_month) != (None, None)
-    return ledger.standing(tx, who, _day(now), since, has_monthly_limit=has_monthly_limit, is_locked=is_locked)
-
-
-def _day(now: datetime) -> str:
-    return now.date().isoformat()
-
-
-def _row(admission: Admission, granted: Need, now: datetime, is_prepaid: bool) -> dict[str, object]:
-    """The columns of a new usage row. Test requests hold nothing and have no price."""
-    caller = admission.caller
-    worth = granted.prompt_tokens * granted.input_nanousd + granted.output_tokens * granted.output_nanousd
-    return {
-        **_NOTHING_YET,
-        "request_id": admission.request_id,
-        "account_id": caller.account_id,
-        "key_id": caller.key_id,
-        "mode": caller.mode,
-        "plan_id": caller.plan.id,
-        "model_id": admission.model.id,
-        "endpoint": admission.endpoint,
-        "is_stream": admission.stream,
-        "is_prepaid": is_prepaid,
-        "end_user": admission.user,
-        "state": "open",
-        "day": _day(now),
-        "created_at": microseconds(now),
-        "held_tokens": granted.prompt_tokens + granted.output_tokens if caller.is_live else 0,
-        "held_nanousd": worth if is_prepaid else 0,
-        "input_nanousd": granted.input_nanousd,
-        "output_nanousd": granted.output_nanousd,
-    }
-
-
-_NOTHING_YET: dict[str, object] = {
-    "outcome": None,
-    "settled_at": None,
-    "prompt_tokens": 0,
-    "completion_tokens": 0,
-    "cached_tokens": 0,
-    "counted_prompt_tokens": 0,
-    "counted_completion_tokens": 0,
-    "cost_nanousd": 0,
-    "queue_ns": 0,
-    "load_ns": 0,
-    "prompt_ns": 0,
-    "generation_ns": 0,
-    "first_token_ns": 0,
-    "total_ns": 0,
-}
-
-
-def _with_hold(standing: Standing, row: dict[str, object], at: int) -> Standing:
-    """The standing after the reservation just made."""
-    held = int(row["held_tokens"])  # type: ignore[call-overload]
-    return replace(
-        standing,
-        held_today=standing.held_today + held,
-        key_held_today=standing.key_held_today + held,
-        minute=(*standing.minute, (at, held)),
+    return standings.standing(
+        tx, who, admissions.day(now), since, has_monthly_limit=has_monthly_limit, is_locked=is_locked
     )

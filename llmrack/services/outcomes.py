@@ -30,6 +30,22 @@ class Outcome:
         return (prompt_tokens if self.charges_prompt else 0), completion_tokens
 
 
+@dataclass(frozen=True)
+class Settlement:
+    """How a request ended and what it took: tokens read and delivered, and durations in nanoseconds."""
+
+    outcome: str
+    prompt_tokens: int
+    completion_tokens: int
+    queue_ns: int = 0
+    load_ns: int = 0
+    prompt_ns: int = 0
+    generation_ns: int = 0
+    first_token_ns: int = 0
+    total_ns: int = 0
+    cached_tokens: int = 0
+
+
 OUTCOMES: dict[str, Outcome] = {
     row.name: row
     for row in (

@@ -1,0 +1,102 @@
+"""A request that wants to start, what it is granted, and the usage row it begins with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from ..catalog import Model
+from ..store.base import microseconds
+from .keys import Caller
+from .limits import LimitState, Need, Standing
+
+
+@dataclass(frozen=True)
+class Admission:
+    """A request that wants to start. Both token counts are upper bounds; `output_tokens` is 0 for embeddings."""
+
+    request_id: str
+    caller: Caller
+    endpoint: str
+    model: Model
+    prompt_tokens: int
+    output_tokens: int
+    user: str | None
+    stream: bool
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What an admitted request may generate, at most; and the limit on tokens after its reservation, for headers."""
+
+    output_tokens: int
+    limits: LimitState | None
+
+
+def need(admission: Admission) -> Need:
+    model, is_live = admission.model, admission.caller.is_live
+    return Need(
+        prompt_tokens=admission.prompt_tokens,
+        output_tokens=admission.output_tokens,
+        input_nanousd=model.input_nanousd if is_live else 0,
+        output_nanousd=model.output_nanousd if is_live else 0,
+    )
+
+
+def day(now: datetime) -> str:
+    return now.date().isoformat()
+
+
+def row(admission: Admission, granted: Need, now: datetime, is_prepaid: bool) -> dict[str, object]:
+    """The columns of a new usage row. Test requests hold nothing and have no price."""
+    caller = admission.caller
+    worth = granted.prompt_tokens * granted.input_nanousd + granted.output_tokens * granted.output_nanousd
+    return {
+        **_NOTHING_YET,
+        "request_id": admission.request_id,
+        "account_id": caller.account_id,
+        "key_id": caller.key_id,
+        "mode": caller.mode,
+        "plan_id": caller.plan.id,
+        "model_id": admission.model.id,
+        "endpoint": admission.endpoint,
+        "is_stream": admission.stream,
+        "is_prepaid": is_prepaid,
+        "end_user": admission.user,
+        "state": "open",
+        "day": day(now),
+        "created_at": microseconds(now),
+        "held_tokens": granted.prompt_tokens + granted.output_tokens if caller.is_live else 0,
+        "held_nanousd": worth if is_prepaid else 0,
+        "input_nanousd": granted.input_nanousd,
+        "output_nanousd": granted.output_nanousd,
+    }
+
+
+_NOTHING_YET: dict[str, object] = {
+    "outcome": None,
+    "settled_at": None,
+    "prompt_tokens": 0,
+    "completion_tokens": 0,
+    "cached_tokens": 0,
+    "counted_prompt_tokens": 0,
+    "counted_completion_tokens": 0,
+    "cost_nanousd": 0,
+    "queue_ns": 0,
+    "load_ns": 0,
+    "prompt_ns": 0,
+    "generation_ns": 0,
+    "first_token_ns": 0,
+    "total_ns": 0,
+}
+
+
+def with_hold(standing: Standing, new_row: dict[str, object], at: int) -> Standing:
+    """The standing after the reservation just made."""
+    held = int(new_row["held_tokens"])  # type: ignore[call-overload]
+    return replace(
+        standing,
+        held_today=standing.held_today + held,
+        key_held_today=standing.key_held_today + held,
+        minute=(*standing.minute, (at, held)),
+    )
