@@ -11,11 +11,12 @@ from flask import Flask
 from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from blueprints import register_blueprints, security, templating
+from blueprints import htmlerrors, register_blueprints, security, signin, templating
 from blueprints.v1 import errors, limits
 from cli import register_commands
 from llmrack import catalog, logs, plans, settings
 from llmrack.catalog import Catalog
+from llmrack.clients.mail import Mailer, Outbox, SmtpMailer
 from llmrack.deployment import check_deployment
 from llmrack.engines.ollama import Ollama
 from llmrack.engines.sandbox import Sandbox
@@ -51,9 +52,12 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     Migrate(app, db, directory=str(settings.ROOT / "migrations"))
     with app.app_context():
         app.extensions["llmrack"] = _rack(values, instance, Store(db.engine))
+    app.extensions["llmrack_mail"] = _mailer(values)
     security.init_app(app)
     templating.init_app(app)
     errors.init_app(app)
+    htmlerrors.init_app(app)
+    signin.init_app(app, is_https=values.public_url.startswith("https://"))
     limits.init_app(app, values.redis_url)
     register_blueprints(app)
     register_commands(app)
@@ -83,6 +87,19 @@ def _engines(values: Settings, models: Catalog) -> Engines:
         test=Sandbox(tuple(model.ollama for model in models), pace=values.test_mode_pieces_per_s),
         live_features=Probe(live, image_urls=False),
         test_features=Features(),
+    )
+
+
+def _mailer(values: Settings) -> Mailer:
+    if not values.smtp_host:
+        return Outbox(shows_text=values.environment != "production")
+    return SmtpMailer(
+        values.smtp_host,
+        values.smtp_port,
+        values.mail_from,
+        user=values.smtp_user,
+        password=values.smtp_password,
+        security=values.smtp_security,
     )
 
 

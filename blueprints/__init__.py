@@ -2,7 +2,21 @@
 
 from flask import Flask
 
-from . import assets, docs, health, openapi, pages, playground, v1
+from . import (
+    account,
+    assets,
+    dashboard,
+    docs,
+    health,
+    keys,
+    openapi,
+    pages,
+    playground,
+    profile,
+    recovery,
+    usage,
+    v1,
+)
 
 
 def register_blueprints(app: Flask) -> None:
@@ -13,6 +27,12 @@ def register_blueprints(app: Flask) -> None:
     app.register_blueprint(pages.bp)
     app.register_blueprint(assets.bp)
     app.register_blueprint(playground.bp)
+    app.register_blueprint(account.bp)
+    app.register_blueprint(recovery.bp)
+    app.register_blueprint(dashboard.bp)
+    app.register_blueprint(keys.bp, url_prefix="/dashboard/keys")
+    app.register_blueprint(usage.bp, url_prefix="/dashboard/usage")
+    app.register_blueprint(profile.bp, url_prefix="/dashboard/settings")
     app.register_blueprint(docs.bp)
     # Last, because it checks its links against every route.
     docs.init_app(app)

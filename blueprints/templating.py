@@ -10,6 +10,7 @@ from flask import Flask, current_app, request, url_for
 
 from llmrack import money
 
+from . import writing
 from .assets import bundle_url
 
 # What the header links to, in this order. A link shows once its endpoint exists.
@@ -23,7 +24,7 @@ YEAR_S = 31_536_000
 
 
 def init_app(app: Flask) -> None:
-    app.jinja_env.filters["usd_per_million"] = money.usd_per_million
+    app.jinja_env.filters.update(writing.FILTERS, usd_per_million=money.usd_per_million)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals.update(static_url=static_url, bundle_url=bundle_url, url_if=url_if, site_links=site_links)
     # An address with a content hash never changes its content, so browsers may keep it; any other is asked again.

@@ -68,7 +68,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("smtp_port", 587, "port", "Port of the mail server."),
     Setting("smtp_user", "", "text", "Name to sign in to the mail server with; empty: none."),
     Setting("smtp_password", "", "text", "Password to sign in to the mail server with.", True),
-    Setting("smtp_security", "starttls", "starttls, tls or none", "How the connection to the mail server is protected."),
+    Setting("smtp_security", "starttls", "starttls, tls or none", "Protects the connection to the mail server."),
     Setting("mail_from", "LLMRack <llmrack@localhost>", "e-mail address", "Whom mail comes from."),
     Setting("log_level", "info", "debug, info, warning or error", "What the log holds."),
 )

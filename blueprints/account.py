@@ -1,0 +1,196 @@
+"""Signing up, in and out. What is said never tells whether an address has an account here."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Blueprint, Response, current_app, flash, redirect, render_template, request, session, url_for
+
+from llmrack.services import links, logins, sessions, throttle, tokens, totp
+from llmrack.services.logins import Person
+from llmrack.services.throttle import TooMany
+
+from . import guard, mail, signin
+from .extensions import mailer, rack
+from .forms import CodeForm, LoginForm, SignupForm
+
+bp = Blueprint("account", __name__)
+guard.protect(bp)
+
+WRONG = "The e-mail address or the password is wrong."
+# How long a right password waits for the second factor.
+SECOND_FACTOR_S = 300
+
+
+@bp.get("/signup")
+def signup() -> Any:
+    if signin.is_signed_in():
+        return redirect(url_for("dashboard.overview"))
+    return render_template("account/signup.html", form=SignupForm(), is_open=rack.settings.signup)
+
+
+@bp.post("/signup")
+def sign_up() -> Any:
+    form = SignupForm()
+    if not rack.settings.signup or not form.validate():
+        return render_template("account/signup.html", form=form, is_open=rack.settings.signup), 400
+    now = datetime.now(UTC)
+    try:
+        throttle.take(rack.store, now, (throttle.SIGNUP_ADDRESS, throttle.network(request.remote_addr)))
+    except TooMany as refusal:
+        return _too_many("account/signup.html", form, refusal, is_open=True)
+    email = form.email.data or ""
+    account_id = logins.sign_up(rack.store, email, form.password.data or "", now)
+    session["signup"], session["email"] = tokens.make(), email
+    if account_id is not None:
+        send_verification(account_id, email, session["signup"])
+    elif _may_mail(email):
+        mail.send("known", email)
+    if mailer.is_configured:
+        return redirect(url_for(".signup_sent"), 303)
+    flash("Your account is ready. Sign in with the password you just chose.", "good")
+    return redirect(url_for(".login"), 303)
+
+
+def send_verification(account_id: int, email: str, browser: str | None = None) -> None:
+    token = links.make(rack.store, account_id, links.VERIFY, email, datetime.now(UTC), browser)
+    mail.send("verify", email, path=url_for("account.verify", token=token))
+
+
+def _may_mail(email: str) -> bool:
+    try:
+        throttle.take(rack.store, datetime.now(UTC), (throttle.MAIL_ACCOUNT, email))
+    except TooMany:
+        return False
+    return True
+
+
+@bp.get("/signup/sent")
+def signup_sent() -> Any:
+    return render_template("account/signup_sent.html", email=session.get("email"))
+
+
+@bp.get("/verify")
+def verify() -> Any:
+    """Only shows a button: mail scanners open every link they see."""
+    token = request.args.get("token", "")
+    found = links.peek(rack.store, token, links.VERIFY, datetime.now(UTC))
+    return render_template("account/verify.html", found=found, token=token), 200 if found else 404
+
+
+@bp.post("/verify")
+def use_verification() -> Any:
+    now = datetime.now(UTC)
+    found = links.use(rack.store, request.form.get("token", ""), links.VERIFY, now)
+    if found is None:
+        return render_template("account/verify.html", found=None, token=""), 404
+    logins.verify(rack.store, found.account_id, now)
+    if signin.is_signed_in() and signin.viewer().account_id == found.account_id:
+        return redirect(url_for("keys.index"), 303)
+    # Whoever reads the mail is not always who chose the password: only the browser that signed up goes on at once.
+    browser = session.get("signup")
+    person = logins.get(rack.store, found.account_id)
+    if browser and found.browser_sha256 == tokens.digest(browser) and not person.has_second_factor:
+        signin.sign_in(found.account_id)
+        flash("Your address is confirmed.", "good")
+        return redirect(url_for("keys.index"), 303)
+    session["email"] = found.email
+    flash("Your address is confirmed. Sign in to go on.", "good")
+    return redirect(url_for(".login"), 303)
+
+
+@bp.get("/login")
+def login() -> Any:
+    if signin.is_signed_in():
+        return redirect(signin.next_page("dashboard.overview"))
+    form = LoginForm(email=session.get("email"))
+    return render_template("account/login.html", form=form, target=request.args.get("next", ""))
+
+
+@bp.post("/login")
+def log_in() -> Any:
+    form, target = LoginForm(), request.form.get("next", "")
+    if not form.validate():
+        return render_template("account/login.html", form=form, target=target), 400
+    email, now = form.email.data or "", datetime.now(UTC)
+    mark = signin.device(email, current_app.config)
+    counts = (
+        ((throttle.LOGIN_DEVICE, mark),)
+        if mark
+        else ((throttle.LOGIN_ACCOUNT, email), (throttle.LOGIN_ADDRESS, throttle.network(request.remote_addr)))
+    )
+    try:
+        throttle.take(rack.store, now, *counts)
+    except TooMany as refusal:
+        return _too_many("account/login.html", form, refusal, target=target)
+    person = logins.authenticate(rack.store, email, form.password.data or "")
+    if person is None:
+        return render_template("account/login.html", form=form, target=target, failure=WRONG), 400
+    throttle.forget(rack.store, counts[0])
+    if person.has_second_factor:
+        session["second"] = {"account": person.account_id, "at": int(time.time()), "next": target}
+        return redirect(url_for(".code"), 303)
+    return _welcome(person)
+
+
+def _welcome(person: Person) -> Response:
+    target = signin.next_page("dashboard.overview")
+    signin.sign_in(person.account_id)
+    response = redirect(target, 303)
+    return signin.remember_device(response, person.email, current_app.config)  # type: ignore[arg-type]
+
+
+@bp.get("/login/code")
+def code() -> Any:
+    if _waiting() is None:
+        return redirect(url_for(".login"))
+    return render_template("account/code.html", form=CodeForm(), target=session["second"]["next"])
+
+
+@bp.post("/login/code")
+def check_code() -> Any:
+    person, form, now = _waiting(), CodeForm(), datetime.now(UTC)
+    if person is None:
+        return redirect(url_for(".login"), 303)
+    target = session["second"]["next"]
+    if not form.validate():
+        return render_template("account/code.html", form=form, target=target), 400
+    count = (throttle.SECOND_FACTOR, str(person.account_id))
+    try:
+        throttle.take(rack.store, now, count)
+    except TooMany as refusal:
+        return _too_many("account/code.html", form, refusal, target=target)
+    text, secret = form.code.data or "", current_app.config["SECRET_KEY"]
+    is_right = totp.check(rack.store, secret, person.account_id, text, now)
+    if not is_right and not totp.recover(rack.store, person.account_id, text):
+        form.code.errors = ["This code is wrong, was used already, or is too old."]
+        return render_template("account/code.html", form=form, target=target), 400
+    throttle.forget(rack.store, count)
+    return _welcome(person)
+
+
+def _waiting() -> Person | None:
+    """Who gave the right password in this browser a moment ago."""
+    second = session.get("second")
+    if not second or time.time() - second["at"] > SECOND_FACTOR_S:
+        return None
+    try:
+        person = logins.get(rack.store, second["account"])
+    except logins.NoSuchPerson:
+        return None
+    return None if person.is_disabled else person
+
+
+@bp.post("/logout")
+def logout() -> Any:
+    if signin.is_signed_in():
+        sessions.end(rack.store, signin.viewer().account_id, signin.viewer().session_id)
+    session.clear()
+    return redirect(url_for(".login"), 303)
+
+
+def _too_many(template: str, form: Any, refusal: TooMany, **values: Any) -> Any:
+    text = render_template(template, form=form, failure=str(refusal), **values)
+    return text, 429, {"Retry-After": str(refusal.retry_after_s)}

@@ -1,0 +1,61 @@
+"""The first page after signing in, and while developing the mails that were not sent."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Blueprint, render_template
+from flask_login import login_required
+from werkzeug.exceptions import NotFound
+
+from llmrack import permissions as rights
+from llmrack.services import activity, keyring, limits, usage
+from llmrack.services.keys import Caller
+
+from . import guard, writing
+from .extensions import mailer, rack
+from .mail import site_url
+from .signin import viewer
+from .v1.limits import request_windows
+
+bp = Blueprint("dashboard", __name__)
+guard.protect(bp)
+
+
+@bp.get("/dashboard")
+@login_required
+def overview() -> Any:
+    now, who = datetime.now(UTC), viewer()
+    plan = rack.plans.get(who.plan_id or "") or rack.plans.default
+    caller = Caller(who.account_id, 0, "", "live", plan, rights.NAMES)
+    standing = rack.meter.standing(caller)
+    _, per_minute, left, _ = request_windows(caller)[0]
+    today = now.date()
+    month = usage.by_day(rack.store, who.account_id, "live", today.replace(day=1).isoformat(), today.isoformat())
+    return render_template(
+        "dashboard/overview.html",
+        plan=plan,
+        standing=standing,
+        used_today=standing.counted_today + standing.held_today,
+        per_minute=per_minute,
+        used_minute=per_minute - left,
+        month=now.strftime("%B %Y"),
+        cost=sum(row.cost_nanousd for row in month),
+        tokens=sum(row.prompt_tokens + row.completion_tokens for row in month),
+        requests=sum(row.requests for row in month),
+        resets_in=writing.duration(limits.seconds_to_midnight(now)),
+        keys=[key for key in keyring.list_all(rack.store, who.account_id, now) if key.state(now) == "active"],
+        has_used=activity.has_any(rack.store, who.account_id),
+        base_url=site_url(),
+        models=list(rack.catalog),
+    )
+
+
+@bp.get("/outbox")
+def outbox() -> Any:
+    """The mails a development server would have sent. There is no such page anywhere else."""
+    sent = getattr(mailer, "sent", None)
+    if rack.settings.environment == "production" or sent is None:
+        raise NotFound
+    return render_template("dashboard/outbox.html", mails=list(sent))

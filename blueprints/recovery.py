@@ -1,0 +1,106 @@
+"""A forgotten password, and the link that confirms a new address."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Blueprint, flash, redirect, render_template, request, session, url_for
+
+from llmrack.services import links, logins, sessions, throttle
+from llmrack.services.throttle import TooMany
+
+from . import guard, mail
+from .extensions import mailer, rack
+from .forms import NewPasswordForm, ResetForm
+
+bp = Blueprint("recovery", __name__)
+guard.protect(bp)
+
+
+@bp.get("/reset")
+def ask() -> Any:
+    return render_template("account/reset.html", form=ResetForm(email=session.get("email")))
+
+
+@bp.post("/reset")
+def send() -> Any:
+    form, now = ResetForm(), datetime.now(UTC)
+    if not form.validate():
+        return render_template("account/reset.html", form=form), 400
+    try:
+        throttle.take(rack.store, now, (throttle.MAIL_ADDRESS, throttle.network(request.remote_addr)))
+    except TooMany as refusal:
+        text = render_template("account/reset.html", form=form, failure=str(refusal))
+        return text, 429, {"Retry-After": str(refusal.retry_after_s)}
+    _send_link(form.email.data or "", now)
+    return redirect(url_for(".sent"), 303)
+
+
+def _send_link(email: str, now: datetime) -> None:
+    """To an address that has an account, but not too often. Nothing shows which it was."""
+    try:
+        throttle.take(rack.store, now, (throttle.MAIL_ACCOUNT, email))
+    except TooMany:
+        return
+    person = logins.find(rack.store, email)
+    if person is not None and not person.is_disabled:
+        token = links.make(rack.store, person.account_id, links.RESET, email, now)
+        mail.send("reset", email, path=url_for("recovery.choose", token=token))
+
+
+@bp.get("/reset/sent")
+def sent() -> Any:
+    return render_template("account/reset_sent.html", has_mail=mailer.is_configured)
+
+
+@bp.get("/reset/new")
+def choose() -> Any:
+    token = request.args.get("token", "")
+    found = links.peek(rack.store, token, links.RESET, datetime.now(UTC))
+    form = NewPasswordForm()
+    return render_template("account/reset_new.html", form=form, found=found, token=token), 200 if found else 404
+
+
+@bp.post("/reset/new")
+def change() -> Any:
+    form, token, now = NewPasswordForm(), request.form.get("token", ""), datetime.now(UTC)
+    if not form.validate():
+        found = links.peek(rack.store, token, links.RESET, now)
+        return render_template("account/reset_new.html", form=form, found=found, token=token), 400
+    found = links.use(rack.store, token, links.RESET, now)
+    if found is None:
+        return render_template("account/reset_new.html", form=form, found=None, token=""), 404
+    try:
+        logins.set_password(rack.store, found.account_id, form.password.data or "", now)
+    except ValueError as error:
+        flash(f"{error} Ask for another link.", "bad")
+        return redirect(url_for(".ask"), 303)
+    logins.verify(rack.store, found.account_id, now)
+    sessions.end_all(rack.store, found.account_id)
+    links.revoke_all(rack.store, found.account_id)
+    throttle.forget(rack.store, (throttle.LOGIN_ACCOUNT, found.email))
+    mail.send("password_changed", found.email)
+    session.clear()
+    session["email"] = found.email
+    flash("Your password is changed, and every browser is signed out. Sign in with the new one.", "good")
+    return redirect(url_for("account.login"), 303)
+
+
+@bp.get("/confirm-email")
+def confirm_email() -> Any:
+    token = request.args.get("token", "")
+    found = links.peek(rack.store, token, links.EMAIL, datetime.now(UTC))
+    return render_template("account/confirm_email.html", found=found, token=token), 200 if found else 404
+
+
+@bp.post("/confirm-email")
+def change_email() -> Any:
+    now = datetime.now(UTC)
+    found = links.use(rack.store, request.form.get("token", ""), links.EMAIL, now)
+    old = logins.get(rack.store, found.account_id).email if found else ""
+    if found is None or not logins.set_email(rack.store, found.account_id, found.email, now):
+        return render_template("account/confirm_email.html", found=None, token=""), 404
+    mail.send("email_changed", old, new=found.email)
+    flash(f"You sign in with {found.email} from now on.", "good")
+    return redirect(url_for("dashboard.overview"), 303)

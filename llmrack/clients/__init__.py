@@ -1,0 +1,1 @@
+"""Other people's servers that LLMRack talks to besides Ollama."""

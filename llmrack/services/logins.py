@@ -1,0 +1,183 @@
+"""People and their accounts: signing up, proving a password, changing what they sign in with, leaving."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from email_validator import EmailNotValidError, validate_email
+from sqlalchemy import Connection, delete, exc, func, insert, literal, select, update
+
+from ..store.base import UtcTime
+from ..store.db import Store
+from ..store.models import Account, Balance, Key
+from ..store.people import Link, Login, RecoveryCode, WebSession
+from . import passwords
+
+
+class BadEmail(ValueError):
+    """Not an e-mail address; the message says what is wrong."""
+
+
+class NoSuchPerson(LookupError):
+    """Nobody signs in with this address."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """Someone who can sign in."""
+
+    account_id: int
+    email: str
+    password_hash: str
+    is_verified: bool
+    is_operator: bool
+    has_second_factor: bool
+    is_disabled: bool
+
+
+def address(text: str) -> str:
+    """An address in the one form we store: lower case, checked for its shape only. Raises BadEmail."""
+    try:
+        found = validate_email(text.strip(), check_deliverability=False, test_environment=True)
+    except EmailNotValidError as error:
+        raise BadEmail("Enter an e-mail address such as ada@example.com.") from error
+    normal = found.normalized.lower()
+    if len(normal) > 254:
+        raise BadEmail("This address is too long.")
+    return normal
+
+
+def find(store: Store, email: str) -> Person | None:
+    with store.read() as connection:
+        return _find(connection, Account.email == email)
+
+
+def get(store: Store, account_id: int) -> Person:
+    """Raises NoSuchPerson."""
+    with store.read() as connection:
+        person = _find(connection, Account.id == account_id)
+    if person is None:
+        raise NoSuchPerson(f"Nobody signs in to account {account_id}.")
+    return person
+
+
+def _find(connection: Connection, condition: Any) -> Person | None:
+    columns = (
+        Account.id,
+        Account.email,
+        Login.password_hash,
+        Login.verified_at,
+        Login.is_operator,
+        Login.totp_confirmed_at,
+        Account.disabled_at,
+    )
+    row = connection.execute(select(*columns).join(Login, Login.account_id == Account.id).where(condition)).first()
+    if row is None:
+        return None
+    return Person(
+        account_id=row.id,
+        email=row.email or "",
+        password_hash=row.password_hash,
+        is_verified=row.verified_at is not None,
+        is_operator=row.is_operator,
+        has_second_factor=row.totp_confirmed_at is not None,
+        is_disabled=row.disabled_at is not None,
+    )
+
+
+def sign_up(
+    store: Store, email: str, password: str, now: datetime, *, is_operator: bool = False, is_verified: bool = False
+) -> int | None:
+    """A new account's id; None when the address has one already, which takes just as long.
+
+    Raises WeakPassword. `email` is what `address` returned.
+    """
+    passwords.check(password, email)
+    hashed = passwords.hash(password)
+    try:
+        with store.write() as connection:
+            account = {"name": email, "email": email, "created_at": now}
+            account_id = connection.execute(insert(Account).values(account).returning(Account.id)).scalar_one()
+            connection.execute(insert(Balance).values(account_id=account_id))
+            login = {
+                "account_id": account_id,
+                "password_hash": hashed,
+                "password_changed_at": now,
+                "verified_at": now if is_verified else None,
+                "is_operator": is_operator,
+            }
+            connection.execute(insert(Login).values(login))
+    except exc.IntegrityError:
+        return None
+    return int(account_id)
+
+
+def authenticate(store: Store, email: str, password: str) -> Person | None:
+    """Whoever signs in with this address and password. Every failure takes as long as every other one."""
+    person = find(store, email)
+    is_right = passwords.verify(person.password_hash if person else None, password)
+    if person is None or not is_right or person.is_disabled:
+        return None
+    if passwords.is_outdated(person.password_hash):
+        _change(store, person.account_id, password_hash=passwords.hash(password))
+    return person
+
+
+def has_password(store: Store, account_id: int, password: str) -> bool:
+    return passwords.verify(get(store, account_id).password_hash, password)
+
+
+def verify(store: Store, account_id: int, now: datetime) -> None:
+    """Note that the person reads the mail of the account's address."""
+    _change(store, account_id, verified_at=func.coalesce(Login.verified_at, literal(now, UtcTime)))
+
+
+def set_password(store: Store, account_id: int, password: str, now: datetime) -> None:
+    """Raises WeakPassword. Sessions and links are the caller's to end."""
+    passwords.check(password, get(store, account_id).email)
+    _change(store, account_id, password_hash=passwords.hash(password), password_changed_at=now)
+
+
+def set_email(store: Store, account_id: int, email: str, now: datetime) -> bool:
+    """Sign in with `email` from now on; False when another account has it."""
+    with store.write() as connection:
+        old = connection.execute(select(Account.email).where(Account.id == account_id)).scalar_one()
+        if connection.execute(select(Account.id).where(Account.email == email, Account.id != account_id)).first():
+            return False
+        same = Account.id == account_id
+        connection.execute(update(Account).where(same).values(email=email))
+        # Accounts are named after their address unless somebody gave them another name at the terminal.
+        is_free = ~select(Account.id).where(Account.name == email).exists()
+        connection.execute(update(Account).where(same, Account.name == old, is_free).values(name=email))
+        connection.execute(update(Login).where(Login.account_id == account_id).values(verified_at=now))
+    return True
+
+
+def set_profile(store: Store, account_id: int, display_name: str | None) -> None:
+    _change(store, account_id, display_name=display_name)
+
+
+def set_budget_mail(store: Store, account_id: int, wants: bool) -> None:
+    _change(store, account_id, wants_budget_mail=wants)
+
+
+def set_operator(store: Store, account_id: int, is_operator: bool) -> None:
+    _change(store, account_id, is_operator=is_operator)
+
+
+def leave(store: Store, account_id: int, now: datetime) -> None:
+    """Delete an account: its keys end at once, and what names the person is gone. Usage stays, without a name."""
+    with store.write() as connection:
+        keys = update(Key).where(Key.account_id == account_id)
+        connection.execute(keys.values(revoked_at=func.coalesce(Key.revoked_at, literal(now, UtcTime))))
+        for table in (WebSession, Link, RecoveryCode, Login):
+            connection.execute(delete(table).where(table.account_id == account_id))
+        gone = {"name": f"deleted-{account_id}", "email": None, "disabled_at": now}
+        connection.execute(update(Account).where(Account.id == account_id).values(gone))
+
+
+def _change(store: Store, account_id: int, **values: object) -> None:
+    with store.write() as connection:
+        connection.execute(update(Login).where(Login.account_id == account_id).values(**values))
