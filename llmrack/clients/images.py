@@ -27,6 +27,8 @@ MAX_BYTES = 10_485_760
 HTTPS_PORT = 443
 MAX_URL = 2048
 
+_SAFE = "/%:=&?~+!$,;'@()*"
+
 Resolve = Callable[..., list[Any]]
 Dial = Callable[[tuple[str, int], float], socket.socket]
 
@@ -102,8 +104,10 @@ class Fetcher:
             sock = self._dial((address, self._port), _left_s(deadline))
         except OSError as exc:
             raise _NotFetched("its server cannot be reached") from exc
-        # Whatever waits when time is up, a handshake or a byte, wakes up because its connection is gone.
-        alarm = threading.Timer(_left_s(deadline), _hang_up, (sock,))
+        # Whatever waits when time is up, a handshake or a byte, wakes up because its connection is gone. TLS takes the
+        # socket over, so the alarm has a handle of its own on the same connection.
+        handle = sock.dup()
+        alarm = threading.Timer(max(0.0, deadline - time.monotonic()), _hang_up, (handle,))
         alarm.daemon = True
         alarm.start()
         try:
@@ -113,6 +117,7 @@ class Fetcher:
             raise _NotFetched(reason) from exc
         finally:
             alarm.cancel()
+            handle.close()
             sock.close()
 
     def _address(self, host: str, deadline: float) -> str:
@@ -140,12 +145,7 @@ class Fetcher:
     def _exchange(self, sock: socket.socket, host: str, target: str, deadline: float) -> bytes:
         sock.settimeout(_left_s(deadline))
         with self._tls.wrap_socket(sock, server_hostname=host) as secure:
-            secure.sendall(
-                f"GET {target} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: LLMRack\r\n"
-                "Accept: image/png, image/jpeg, image/webp\r\nAccept-Encoding: identity\r\nConnection: close\r\n\r\n".encode(
-                    "ascii"
-                )
-            )
+            secure.sendall(_request(host, target))
             response = http.client.HTTPResponse(secure)
             response.begin()
             if response.status != 200:
@@ -181,10 +181,21 @@ def _parts(url: str) -> tuple[str, str]:
         raise _NotFetched("its URL is not one") from exc
     if parts.scheme != "https" or not host or port not in (None, HTTPS_PORT) or "@" in parts.netloc:
         raise _NotFetched("only https URLs on the usual port, without a user name, are fetched")
-    target = quote(parts.path or "/", safe="/%:=&~+!$,;'@()*") + (
-        f"?{quote(parts.query, safe='/%:=&?~+!$,;@()*')}" if parts.query else ""
+    # Nothing but printable ASCII may stand in a request line.
+    query = f"?{quote(parts.query, safe=_SAFE)}" if parts.query else ""
+    return host, quote(parts.path or "/", safe=_SAFE) + query
+
+
+def _request(host: str, target: str) -> bytes:
+    lines = (
+        f"GET {target} HTTP/1.1",
+        f"Host: {host}",
+        "User-Agent: LLMRack",
+        "Accept: image/png, image/jpeg, image/webp",
+        "Accept-Encoding: identity",
+        "Connection: close",
     )
-    return host, target
+    return "".join(f"{line}\r\n" for line in (*lines, "")).encode("ascii")
 
 
 def _left_s(deadline: float) -> float:

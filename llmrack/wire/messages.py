@@ -17,18 +17,27 @@ _OLLAMA_ROLES = {"developer": "system", "function": "tool"}
 
 
 @dataclass
+class ImagePlace:
+    """An image given by its URL: which image of which message it becomes, and the request's name for it."""
+
+    param: str
+    url: str
+    message: int
+    image: int
+
+
+@dataclass
 class Conversation:
     """The messages for Ollama, and their weight.
 
-    `image_urls` are the places, as (index of the message, index of its image, URL), that someone with a network must
-    fill before the messages are sent.
+    `image_urls` are the places that someone with a network must fill before the messages are sent.
     """
 
     messages: list[dict[str, Any]] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     size_bytes: int = 0
     images: int = 0
-    image_urls: list[tuple[int, int, str]] = field(default_factory=list)
+    image_urls: list[ImagePlace] = field(default_factory=list)
 
     def instruct(self, text: str) -> None:
         """Add to the system message, which is made when there is none."""
@@ -36,7 +45,8 @@ class Conversation:
             self.messages[0]["content"] += "\n\n" + text
         else:
             self.messages.insert(0, {"role": "system", "content": text})
-            self.image_urls = [(message + 1, image, url) for message, image, url in self.image_urls]
+            for place in self.image_urls:
+                place.message += 1
         self.texts.append(text)
         self.size_bytes += length_bytes(text)
 
@@ -120,7 +130,7 @@ class _Reader:
         image = images.read(part.get("image_url"), f"{param}.image_url", urls=self._features.image_urls)
         held = ours.setdefault("images", [])
         if isinstance(image, images.Url):
-            known.image_urls.append((len(known.messages), len(held), image.url))
+            known.image_urls.append(ImagePlace(f"{param}.image_url", image.url, len(known.messages), len(held)))
         held.append("" if isinstance(image, images.Url) else image)
 
     def _assistant(self, message: dict[str, Any], ours: dict[str, Any], param: str) -> None:

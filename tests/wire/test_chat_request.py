@@ -8,6 +8,7 @@ import pytest
 
 from llmrack.errors import InvalidRequest
 from llmrack.wire.asks import Features
+from llmrack.wire.messages import ImagePlace
 from tests.wire.support import MESSAGES, WEATHER, body_of, chat_ask
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -193,7 +194,7 @@ def test_images_from_elsewhere_are_refused_unless_they_are_allowed(url: str) -> 
     assert refused(model="llava-7b", messages=messages).param == "messages[0].content[0].image_url"
     if url.startswith("http"):
         ask = chat_ask(Features(image_urls=True), model="llava-7b", messages=messages)
-        assert ask.conversation.image_urls == [(0, 0, url)]
+        assert ask.conversation.image_urls == [ImagePlace("messages[0].content[0].image_url", url, 0, 0)]
 
 
 def test_a_prompt_that_cannot_fit_is_refused_before_it_is_sent() -> None:

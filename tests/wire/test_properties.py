@@ -105,7 +105,7 @@ def test_calls_are_numbered_in_their_order_however_they_are_grouped(groups: list
 
 
 def attempt(raw: bytes) -> None:
-    """Every body is either taken by an endpoint, and can be sent on, or refused with an error that fits the envelope."""
+    """Every body is either taken, and can be sent on, or refused with an error that fits the envelope."""
     for endpoint in ("chat", "completions", "embeddings"):
         try:
             taken = bodies(endpoint, raw)
