@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -56,8 +57,8 @@ def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
     while time.monotonic() < deadline:
         assert process.poll() is None
         try:
-            with Client(f"http://127.0.0.1:{port}"):
-                return
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
         except OSError:
             time.sleep(0.05)
 

@@ -136,7 +136,7 @@ def test_a_failure_and_an_error_line() -> None:
 
 
 def test_suffix_needs_a_model_that_can_insert() -> None:
-    assert body_of(text_ask(model="mistral-7b", suffix="}"))["suffix"] == "}"
+    assert body_of(text_ask(model="qwen-2.5-coder-7b", suffix="}"))["suffix"] == "}"
     with pytest.raises(InvalidRequest) as caught:
         text_ask(suffix="}")
     assert caught.value.param == "suffix"
