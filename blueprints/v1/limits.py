@@ -88,10 +88,9 @@ def _stats(item: RateLimitItem, who: str) -> WindowStats:
 
 
 def _ask(question: Callable[[], _T]) -> _T:
-    if not rack.settings.redis_url:
-        # Counting in this process waits for nobody, so a crowd must not wait for its turn either.
-        return question()
-    if not _at_once.acquire(timeout=REDIS_TIMEOUT_S):
+    # Counting in this process waits for nobody, so a crowd must not wait for its turn either.
+    takes_turns = bool(rack.settings.redis_url)
+    if takes_turns and not _at_once.acquire(timeout=REDIS_TIMEOUT_S):
         raise _unavailable()
     try:
         return question()
@@ -99,7 +98,8 @@ def _ask(question: Callable[[], _T]) -> _T:
         log.error("the request counters failed: %s", exc)
         raise _unavailable() from exc
     finally:
-        _at_once.release()
+        if takes_turns:
+            _at_once.release()
 
 
 def _unavailable() -> Unavailable:
