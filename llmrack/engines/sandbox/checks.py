@@ -46,6 +46,10 @@ class TooHard(Exception):
     """The schema needs more work than a rehearsal is worth."""
 
 
+class NoInstance(Exception):
+    """No candidate fitted."""
+
+
 class BadSchema(Exception):
     """The schema is not one; the text says where."""
 

@@ -8,8 +8,8 @@ from jsonschema.exceptions import UnknownType
 from referencing.exceptions import Unresolvable
 
 from ...errors import InvalidRequest
-from .candidates import Maker, NoInstance
-from .checks import BadSchema, Budget, TooHard, check_schema, fitting
+from .candidates import Maker
+from .checks import BadSchema, Budget, NoInstance, TooHard, check_schema, fitting
 from .hints import Hints
 
 
