@@ -7,6 +7,7 @@ was checked is the one that is connected to. There are no redirects, no proxies,
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import io
 import ipaddress
@@ -40,27 +41,18 @@ class _NotFetched(Exception):
 def is_public(address: str) -> bool:
     """Whether an IP address is on the public internet, also when an IPv4 address hides inside an IPv6 one."""
     ip = ipaddress.ip_address(address.partition("%")[0])
-    hidden = _hidden(ip) if isinstance(ip, ipaddress.IPv6Address) else []
-    return all(
-        part.is_global and not (part.is_multicast or part.is_reserved or part.is_unspecified)
-        for part in ([*hidden] if _is_mapped(ip) else [ip, *hidden])
-    )
+    if isinstance(ip, ipaddress.IPv4Address):
+        return ip.is_global and not (ip.is_multicast or ip.is_reserved)
+    if ip.ipv4_mapped is not None:
+        return is_public(str(ip.ipv4_mapped))
+    if ip in _NAT64:
+        return is_public(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
+    # 6to4 and Teredo tunnel to an IPv4 address of the sender's choice, and nobody serves images from them.
+    return ip.is_global and ip in _UNICAST and ip.sixtofour is None and ip.teredo is None
 
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-_COMPATIBLE = ipaddress.IPv6Network("::/96")
-
-
-def _is_mapped(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    return isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None
-
-
-def _hidden(ip: ipaddress.IPv6Address) -> list[ipaddress.IPv4Address]:
-    """The IPv4 addresses that mapping, 6to4, Teredo, NAT64 and the old compatible form put into this one."""
-    found = [ip.ipv4_mapped, ip.sixtofour, *(ip.teredo or ())]
-    if ip in _NAT64 or ip in _COMPATIBLE:
-        found.append(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF))
-    return [address for address in found if address is not None]
+_UNICAST = ipaddress.IPv6Network("2000::/3")
 
 
 class Fetcher:
@@ -146,13 +138,13 @@ class Fetcher:
         sock.settimeout(_left_s(deadline))
         with self._tls.wrap_socket(sock, server_hostname=host) as secure:
             secure.sendall(_request(host, target))
-            response = http.client.HTTPResponse(secure)
-            response.begin()
-            if response.status != 200:
-                raise _NotFetched(f"its server answered {response.status}; redirects are not followed")
-            if response.getheader("Content-Encoding", "identity").lower() != "identity":
-                raise _NotFetched("its server sent it compressed")
-            return self._body(response, secure, deadline)
+            with contextlib.closing(http.client.HTTPResponse(secure)) as response:
+                response.begin()
+                if response.status != 200:
+                    raise _NotFetched(f"its server answered {response.status}; redirects are not followed")
+                if response.getheader("Content-Encoding", "identity").lower() != "identity":
+                    raise _NotFetched("its server sent it compressed")
+                return self._body(response, secure, deadline)
 
     def _body(self, response: http.client.HTTPResponse, sock: socket.socket, deadline: float) -> bytes:
         data = io.BytesIO()
