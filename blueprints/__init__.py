@@ -6,6 +6,7 @@ from . import (
     account,
     assets,
     dashboard,
+    demo,
     docs,
     health,
     keys,
@@ -25,6 +26,7 @@ def register_blueprints(app: Flask) -> None:
     app.register_blueprint(openapi.bp)
     app.register_blueprint(health.bp)
     app.register_blueprint(pages.bp)
+    app.register_blueprint(demo.bp)
     app.register_blueprint(assets.bp)
     app.register_blueprint(playground.bp)
     app.register_blueprint(account.bp)

@@ -2,29 +2,61 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, redirect, render_template
-from werkzeug.wrappers import Response
+from datetime import UTC, datetime
+
+from flask import Blueprint, Response, current_app, jsonify, render_template
+from markupsafe import Markup
 
 from llmrack.catalog import CATEGORIES
 from llmrack.docsite import rail, tables
+from llmrack.errors import NotFound
+from llmrack.docsite.render import highlighted
+from llmrack.services.demo import LONGEST_PROMPT, Answer
 
-from . import compression, docs, serverstate
+from . import compression, docs, htmlerrors, serverstate
 from .extensions import rack
 
 bp = Blueprint("pages", __name__)
 bp.after_request(compression.pack)
 
+# Questions test mode answers well.
+QUESTIONS = ("Count from 1 to 5", "Haiku about SSDs.", "What is Ollama?")
 
-@bp.app_template_filter("window")
-def window(tokens: int) -> str:
-    return tables.size(tokens)
+
+@bp.app_context_processor
+def words() -> dict[str, object]:
+    """How numbers of the catalogue and the plans are written, on every page alike."""
+    return {
+        "window": tables.size,
+        "dollars": tables.usd,
+        "input_price": tables.input_price,
+        "output_price": tables.output_price,
+        "badges": tables.BADGES,
+    }
 
 
 @bp.get("/")
 def home() -> str:
+    return show_home()
+
+
+def show_home(prompt: str = QUESTIONS[0], answer: Answer | None = None) -> str:
     facts = docs.site.facts
+    snippets = [
+        (snippet.language, Markup(highlighted(snippet.code, snippet.language.lexer)))  # noqa: S704 (our own files)
+        for snippet in rail.load(facts, "chat").snippets
+    ]
     return render_template(
-        "pages/home.html", base_url=facts.base_url, models=list(rack.catalog), snippets=rail.load(facts, "chat")
+        "pages/home.html",
+        base_url=facts.base_url,
+        demo_model=facts.model("fast"),
+        models=list(rack.catalog),
+        plans=list(rack.plans),
+        snippets=snippets,
+        questions=QUESTIONS,
+        longest=LONGEST_PROMPT,
+        prompt=prompt,
+        answer=answer,
     )
 
 
@@ -35,16 +67,38 @@ def pricing() -> str:
 
 @bp.get("/models")
 def models() -> str:
+    """The models, for browsers. Agents probe this path too, and take a 200 for a server of another kind."""
+    if not htmlerrors.wants_page():
+        raise NotFound("There is nothing at GET /models. The API's list is GET /v1/models.")
+    groups = [(*tables.BEST_FOR[name], [m for m in rack.catalog if m.category == name]) for name in CATEGORIES]
     state = serverstate.models(rack)
-    groups = [(name, [model for model in rack.catalog if model.category == name]) for name in CATEGORIES]
-    return render_template("pages/models.html", groups=groups, state=state, best_for=tables.BEST_FOR)
+    return render_template("pages/models.html", groups=[group for group in groups if group[2]], state=state)
 
 
 @bp.get("/status")
 def status() -> str:
-    return render_template("pages/status.html", state=serverstate.models(rack), database=serverstate.database(rack))
+    return render_template(
+        "pages/status.html",
+        state=serverstate.models(rack),
+        database=serverstate.database(rack),
+        models=list(rack.catalog),
+        now=datetime.now(UTC),
+    )
+
+
+@bp.get("/status.json")
+def status_json() -> Response:
+    """{"status", "database", "ollama", "models": {id: "loaded" | "installed" | "missing" | "unknown"}}."""
+    state, database = serverstate.models(rack), serverstate.database(rack)
+    return jsonify(
+        status=serverstate.summary(rack, state, is_database_up=database),
+        database="ok" if database else "unavailable",
+        ollama=state.version or "unavailable",
+        models={model.id: state.of(model) for model in rack.catalog},
+    )
 
 
 @bp.get("/favicon.ico")
 def favicon() -> Response:
-    return redirect("/static/img/icon.svg", 301)
+    """For tools that ask for this name; pages carry their icon themselves."""
+    return current_app.send_static_file("img/icon.svg")

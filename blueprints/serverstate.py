@@ -65,6 +65,13 @@ def database(rack: Rack) -> bool:
     return True
 
 
+def summary(rack: Rack, state: State, *, is_database_up: bool) -> str:
+    """ "ok", "degraded" when only test mode or only some models can answer, "down" without a database."""
+    if not is_database_up:
+        return "down"
+    return "ok" if all(state.of(model) in ("loaded", "installed") for model in rack.catalog) else "degraded"
+
+
 def full_name(name: str) -> str:
     """Ollama's names are case-insensitive, and no tag means `latest`."""
     return (name if ":" in name else f"{name}:latest").lower()

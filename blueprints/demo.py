@@ -1,0 +1,45 @@
+"""POST /try: the question on the front page."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from flask import Blueprint, Response, g, request
+
+from llmrack.engines.base import Call
+from llmrack.errors import RateLimited
+from llmrack.services import throttle
+from llmrack.services.demo import PER_ADDRESS, Demo
+
+from . import compression, docs, pages
+from .extensions import rack
+from .v1.respond import SSE_HEADERS
+
+bp = Blueprint("demo", __name__)
+bp.after_request(compression.pack)
+
+
+@bp.post("/try")
+def ask() -> Response | str:
+    """A stream for scripts, the whole front page with its answer for browsers without them."""
+    _count()
+    is_stream = "text/event-stream" in request.accept_mimetypes
+    prompt = request.form.get("prompt", "")
+    call = Call(g.request_id, rack.settings.ping_interval_s)
+    model = docs.site.facts.model("fast")
+    demo = Demo(prompt, model, rack.catalog, rack.engines.test, call, stream=is_stream)
+    if not is_stream:
+        return pages.show_home(prompt, demo.answer())
+    response = Response(demo.stream(), headers=SSE_HEADERS)
+    response.headers["x-llmrack-mode"] = "test"
+    return response
+
+
+def _count() -> None:
+    try:
+        throttle.take(rack.store, datetime.now(UTC), (PER_ADDRESS, throttle.network(request.remote_addr)))
+    except throttle.TooMany as error:
+        raise RateLimited(
+            f"The demo takes {PER_ADDRESS.tries} questions in ten minutes. With a key of your own there is more.",
+            retry_after_s=error.retry_after_s,
+        ) from None
