@@ -22,7 +22,7 @@ def error_of(answer: Any, status: int) -> dict[str, Any]:
     return body["error"]
 
 
-PATHS = ["/v1/nope", "/v1", "/v1/", "/v1/responses", "/api/tags", "/api/v1/models", "/props", "/version", "/models"]
+PATHS = ["/v1/nope", "/v1", "/v1/", "/v1/responses", "/api/tags", "/api/v1/models", "/props", "/version", "/api/show"]
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -31,6 +31,12 @@ def test_an_unknown_path_is_a_json_404_with_and_without_a_key(live: Api, path: s
         error = error_of(live.client.get(path, headers=headers), 404)
         assert error["type"] == "not_found_error"
     error_of(live.client.post(path, json={}), 404)
+
+
+def test_the_page_of_models_is_a_json_404_to_whoever_is_no_browser(live: Api) -> None:
+    for headers in ({}, live.headers({"Accept": "application/json"}), {"Accept": "*/*"}):
+        assert error_of(live.client.get("/models", headers=headers), 404)["type"] == "not_found_error"
+    assert live.client.get("/models", headers={"Accept": "text/html,*/*;q=0.8"}).status_code == 200
 
 
 def test_a_wrong_method_is_a_405_that_names_the_right_one(live: Api) -> None:
