@@ -133,7 +133,19 @@ def resolve(store: Store, plans: Plans, secret: str | None, now: datetime, addre
     paused key and for a disabled account, PermissionRefused for an address that the key is not for. The database is
     read every time, so a revocation holds from the next request on.
     """
-    digest = keytext.check(secret)
+    return resolve_digest(store, plans, keytext.check(secret), now, address)
+
+
+def resolve_own(store: Store, plans: Plans, account_id: int, key_id: int, now: datetime, address: str | None) -> Caller:
+    """Use of a key by its owner, who is signed in and names it by its id. Raises as `resolve` does."""
+    with store.read() as connection:
+        statement = select(Key.secret_sha256).where(Key.id == key_id, Key.account_id == account_id)
+        digest = connection.execute(statement).scalar_one_or_none()
+    return resolve_digest(store, plans, digest or "", now, address)
+
+
+def resolve_digest(store: Store, plans: Plans, digest: str, now: datetime, address: str | None) -> Caller:
+    """`resolve` for a key whose hash is known."""
     with store.query() as query:
         row = query.one(_RESOLVE, {"secret_sha256": digest})
     if row is None:
