@@ -139,12 +139,13 @@ def embed(ask: EmbedAsk, caller: Caller, rack: Rack, call: Call) -> bytes:
 def complete(ask: Ask, caller: Caller, rack: Rack, call: Call, created: int) -> bytes:
     """The whole JSON answer of a plain chat or text completion. Raises ApiError, ClientGone."""
     run = Run(ask, caller, rack, call)
-    plain = ask.open_plain(_answer_id(ask, call), created)
+    output_tokens = run.grant.output_tokens
     try:
-        for choice, body in enumerate(ask.bodies(run.grant.output_tokens)):
+        plain = ask.open_plain(_answer_id(ask, call), created)
+        for choice, body in enumerate(ask.bodies(output_tokens)):
             for batch in run.replies(body):
                 plain.feed(choice, batch)
-        if (body := plain.repair()) is not None:
+        if (body := plain.repair(output_tokens)) is not None:
             for batch in run.replies(body):
                 plain.feed(0, batch)
         answer = plain.body()
@@ -246,7 +247,8 @@ def _answer_id(ask: Ask, call: Call) -> str:
 
 def _outcome(exc: BaseException, call: Call, *, has_delivered: bool) -> str:
     """How a request that did not complete is booked; the words are declared in `metering`."""
-    if call.is_shutdown or isinstance(exc, SystemExit):
+    # What is no Exception ends this greenlet or the process: gevent's GreenletExit, SystemExit, KeyboardInterrupt.
+    if call.is_shutdown or not isinstance(exc, Exception):
         return "server_shutdown"
     if call.is_gone or isinstance(exc, ClientGone):
         return "client_gone"

@@ -75,7 +75,7 @@ class Plain(Protocol):
 
     def feed(self, choice: int, replies: list[Reply]) -> None: ...
 
-    def repair(self) -> dict[str, Any] | None:
+    def repair(self, output_tokens: int) -> dict[str, Any] | None:
         """The body of one more call when a strict answer does not hold what was promised; at most once."""
 
     def body(self) -> bytes:

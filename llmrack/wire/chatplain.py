@@ -51,7 +51,7 @@ class ChatPlain(ChatAnswer):
             if message.tool_calls:
                 self._noted_calls(message.tool_calls)
 
-    def repair(self) -> dict[str, Any] | None:
+    def repair(self, output_tokens: int) -> dict[str, Any] | None:
         text = "".join(self._texts)
         if self._first_usage is not None or self._tally.is_cut or self._calls.made:
             return None
@@ -66,7 +66,7 @@ class ChatPlain(ChatAnswer):
             {"role": "assistant", "content": text},
             {"role": "user", "content": f"That is not right: {fault}. Answer again, with the corrected JSON only."},
         ]
-        return self._ask.body(conversation, self._ask.output_tokens)
+        return self._ask.body(conversation, min(output_tokens, self._ask.output_tokens))
 
     def body(self) -> bytes:
         message: dict[str, Any] = {"role": "assistant", "content": self._settled("".join(self._texts))}

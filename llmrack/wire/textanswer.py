@@ -112,7 +112,7 @@ class TextPlain(_Answer):
                 self._texts[choice].append(reply.response)
             self._entries[choice] += reply.logprobs or []
 
-    def repair(self) -> None:
+    def repair(self, output_tokens: int) -> None:
         """Text promises nothing that could be broken."""
         return None
 

@@ -18,7 +18,7 @@ STRICT = {"type": "json_schema", "json_schema": {"name": "c", "schema": CITY, "s
 def answered(replies: list[Reply], **fields: Any) -> Any:
     plain = chat_ask(**fields).open_plain("chatcmpl-68247b8b", 1776587088)
     plain.feed(0, replies)
-    assert plain.repair() is None
+    assert plain.repair(30) is None
     return json.loads(plain.body())
 
 
@@ -102,13 +102,14 @@ def test_a_wrong_answer_is_asked_for_once_more_and_not_charged_twice(fields: Any
     ask = chat_ask(max_tokens=50, **fields)
     plain = ask.open_plain("chatcmpl-1", 1)
     plain.feed(0, [say(bad), end(prompt_eval_count=20, eval_count=5)])
-    body = plain.repair()
+    body = plain.repair(30)
     assert body is not None
     assert body["messages"][-2] == {"role": "assistant", "content": bad}
     assert body["messages"][-1]["role"] == "user"
     assert body["format"] == ask.bodies(50)[0]["format"]
+    assert body["options"]["num_predict"] == 30
     plain.feed(0, [say(good), end(prompt_eval_count=60, eval_count=7)])
-    assert plain.repair() is None
+    assert plain.repair(30) is None
     answer = json.loads(plain.body())
     assert "Rome" in str(answer["choices"][0]["message"])
     assert answer["usage"] == {"prompt_tokens": 20, "completion_tokens": 7, "total_tokens": 27}
@@ -117,9 +118,9 @@ def test_a_wrong_answer_is_asked_for_once_more_and_not_charged_twice(fields: Any
 def test_an_answer_that_is_wrong_twice_is_an_upstream_error() -> None:
     plain = chat_ask(response_format=STRICT).open_plain("chatcmpl-1", 1)
     plain.feed(0, [say("{}"), end()])
-    assert plain.repair() is not None
+    assert plain.repair(30) is not None
     plain.feed(0, [say("{}"), end()])
-    assert plain.repair() is None
+    assert plain.repair(30) is None
     with pytest.raises(UpstreamError, match="'city' is a required property"):
         plain.body()
 
@@ -128,7 +129,7 @@ def test_a_strict_tool_holds_forced_arguments_to_its_schema() -> None:
     strict = {"type": "function", "function": {**WEATHER["function"], "strict": True}}
     plain = chat_ask(tools=[strict], tool_choice="required").open_plain("chatcmpl-1", 1)
     plain.feed(0, [say('{"name": "get_weather", "arguments": {"city": 7}}'), end()])
-    assert plain.repair() is not None
+    assert plain.repair(30) is not None
 
 
 def test_a_cut_answer_is_not_repaired_and_says_length() -> None:

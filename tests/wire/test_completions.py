@@ -25,7 +25,7 @@ def answered(*choices: list[Reply], **fields: Any) -> Any:
     plain = text_ask(**fields).open_plain("cmpl-1", 7)
     for number, replies in enumerate(choices):
         plain.feed(number, replies)
-    assert plain.repair() is None
+    assert plain.repair(30) is None
     return json.loads(plain.body())
 
 

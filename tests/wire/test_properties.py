@@ -188,7 +188,7 @@ def test_no_schema_breaks_the_parsers_or_the_checker(schema: Any, value: Any) ->
         msgspec.json.encode(ask.bodies(10))
         plain = ask.open_plain("chatcmpl-1", 1)
         plain.feed(0, [say(json.dumps(value)), end()])
-        plain.repair()
+        plain.repair(10)
         try:
             plain.feed(0, [say(json.dumps({"name": "f", "arguments": {"a": value}})), end()])
             plain.body()
