@@ -14,12 +14,14 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from blueprints import htmlerrors, register_blueprints, security, signin, templating
 from blueprints.v1 import errors, limits
 from cli import register_commands
-from llmrack import catalog, logs, plans, settings
+from llmrack import catalog, logs, plans, settings, shops
 from llmrack.catalog import Catalog
 from llmrack.clients.mail import Mailer, Outbox, SmtpMailer
+from llmrack.clients.provider import Shop
 from llmrack.deployment import check_deployment
 from llmrack.engines.ollama import Ollama
 from llmrack.engines.sandbox import Sandbox
+from llmrack.services.billing import Till
 from llmrack.services.features import Probe
 from llmrack.services.metering import Meter
 from llmrack.services.rack import Engines, Rack
@@ -53,6 +55,7 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     with app.app_context():
         app.extensions["llmrack"] = _rack(values, instance, Store(db.engine))
     app.extensions["llmrack_mail"] = _mailer(values)
+    app.extensions["llmrack_till"] = _till(values, app.extensions["llmrack"])
     security.init_app(app)
     templating.init_app(app)
     errors.init_app(app)
@@ -101,6 +104,17 @@ def _mailer(values: Settings) -> Mailer:
         password=values.smtp_password,
         security=values.smtp_security,
     )
+
+
+def _till(values: Settings, rack: Rack) -> Till:
+    if not shops.is_configured(values):
+        return Till(rack.store, rack.plans)
+    prices = shops.prices(values.stripe_prices, rack.plans)
+    # Only here: the package is large, and a server that takes no payments never loads it.
+    from llmrack.clients.payments import Stripe
+
+    stripe = Stripe(values.stripe_secret_key, values.stripe_webhook_secret, values.stripe_api_url)
+    return Till(rack.store, rack.plans, Shop(stripe, prices, stripe.form_origins))
 
 
 def _kept_secret(path: Path) -> str:

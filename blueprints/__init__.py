@@ -4,7 +4,9 @@ from flask import Flask
 
 from . import (
     account,
+    admin,
     assets,
+    billing,
     dashboard,
     demo,
     docs,
@@ -17,6 +19,7 @@ from . import (
     recovery,
     usage,
     v1,
+    webhooks,
 )
 
 
@@ -35,6 +38,9 @@ def register_blueprints(app: Flask) -> None:
     app.register_blueprint(keys.bp, url_prefix="/dashboard/keys")
     app.register_blueprint(usage.bp, url_prefix="/dashboard/usage")
     app.register_blueprint(profile.bp, url_prefix="/dashboard/settings")
+    app.register_blueprint(billing.bp, url_prefix="/dashboard/billing")
+    app.register_blueprint(admin.bp, url_prefix="/admin")
+    webhooks.init_app(app)
     app.register_blueprint(docs.bp)
     # Last, because it checks its links against every route.
     docs.init_app(app)

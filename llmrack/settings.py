@@ -70,6 +70,10 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("smtp_password", "", "text", "Password to sign in to the mail server with.", True),
     Setting("smtp_security", "starttls", "starttls, tls or none", "Protects the connection to the mail server."),
     Setting("mail_from", "LLMRack <llmrack@localhost>", "e-mail address", "Whom mail comes from."),
+    Setting("stripe_secret_key", "", "sk_...", "Takes payments through Stripe. Empty: no payments.", True),
+    Setting("stripe_webhook_secret", "", "whsec_...", "Signs Stripe's messages to /webhooks/stripe.", True),
+    Setting("stripe_prices", "", "plan=price pairs", "Stripe's prices of plans: pro=price_1A business=price_1B."),
+    Setting("stripe_api_url", "", "URL", "Where Stripe's API is; empty: Stripe's own."),
     Setting("log_level", "info", "debug, info, warning or error", "What the log holds."),
 )
 
