@@ -7,34 +7,33 @@ import signal
 import time
 from typing import Any
 
-from .rig import Bench, Figures, at_once, bench, last_event, pieces
+from .rig import Bench, Figures, at_once, finish, last_event, pieces
 
 ENDLESS = "hi [[fault:never_ends]][[pace:0.05]]"
 # A worker that dies loses what it delivered since its last checkpoint.
 MOST_UNBILLED = 10
 
 
-def kill_worker(*, streams: int = 200, times: int = 5, for_real: bool = True) -> Figures:
+def kill_worker(rig: Bench, *, streams: int = 200, times: int = 5, for_real: bool = True) -> Figures:
     """kill -9 to one of two workers amid streams of 60 pieces. `for_real` waits for the surviving worker's sweeper."""
     worst, cut, waited_s = 0, 0, 0.0
-    with bench(workers=2) as rig:
-        key = rig.key()
-        for _ in range(times):
-            answers = _streams_with_a_death(rig, key, streams)
-            cut += sum(last_event(answer) == "cut" for answer in answers)
-            assert {last_event(answer) for answer in answers} <= {"cut", "done"}
-            waited_s = max(waited_s, _settle(rig, for_real))
-            rows = rig.rows()
-            for answer in answers:
-                row = rows[answer.headers["x-request-id"]]
-                unbilled = pieces(answer) - row.counted_completion_tokens
-                assert unbilled <= (MOST_UNBILLED if last_event(answer) == "cut" else 0)
-                assert row.outcome == ("worker_died" if last_event(answer) == "cut" else "completed")
-                worst = max(worst, unbilled)
-            assert rig.held() == 0
-            rig.check_sums()
-            assert all(answer.status == 200 for answer in at_once(8, lambda _: rig.chat(key)))
-        assert len(rig.rows()) == times * (streams + 8)
+    key = rig.key()
+    for _ in range(times):
+        answers = _streams_with_a_death(rig, key, streams)
+        cut += sum(last_event(answer) == "cut" for answer in answers)
+        assert {last_event(answer) for answer in answers} <= {"cut", "done"}
+        waited_s = max(waited_s, _settle(rig, for_real))
+        rows = rig.rows()
+        for answer in answers:
+            row = rows[answer.headers["x-request-id"]]
+            unbilled = pieces(answer) - row.counted_completion_tokens
+            assert unbilled <= (MOST_UNBILLED if last_event(answer) == "cut" else 0)
+            assert row.outcome == ("worker_died" if last_event(answer) == "cut" else "completed")
+            worst = max(worst, unbilled)
+        assert rig.held() == 0
+        rig.check_sums()
+        assert all(answer.status == 200 for answer in at_once(8, lambda _: rig.chat(key)))
+    assert len(rig.rows()) == times * (streams + 8)
     return {
         "streams": streams * times,
         "cut": cut,
@@ -51,7 +50,7 @@ def _streams_with_a_death(rig: Bench, key: str, streams: int) -> list[Any]:
     for client in clients:
         client.read_until(b"data: ", 3)
     os.kill(rig.server.worker_pids()[0], signal.SIGKILL)
-    return at_once(streams, lambda number: clients[number].answer())
+    return at_once(streams, lambda number: finish(clients[number]))
 
 
 def _settle(rig: Bench, for_real: bool) -> float:
@@ -61,28 +60,28 @@ def _settle(rig: Bench, for_real: bool) -> float:
     return rig.wait_settled(5)
 
 
-def stop_server(*, streams: int = 100, how: signal.Signals = signal.SIGTERM) -> Figures:
+def stop_server(rig: Bench, *, streams: int = 100, how: signal.Signals = signal.SIGTERM) -> Figures:
     """TERM or HUP with short and endless streams open: each is told how it ends, and nothing stays unsettled."""
-    with bench(workers=2, graceful_timeout_s=9) as rig:
-        key = rig.key()
-        short = "hi [[tokens:30]][[pace:0.05]]"
-        clients = at_once(streams, lambda number: rig.ask(key, short if number % 2 else ENDLESS, stream=True))
-        for client in clients:
-            client.read_until(b"data: ", 2)
-        started = time.monotonic()
-        rig.server.signal(how)
-        answers = at_once(streams, lambda number: clients[number].answer())
-        took_s = time.monotonic() - started
-        ends = [last_event(answer) for answer in answers]
-        assert "cut" not in ends
-        rig.wait_settled(5)
-        rows = rig.rows()
-        for answer in answers:
-            row = rows[answer.headers["x-request-id"]]
-            assert row.outcome == {"done": "completed", "error": "server_shutdown"}[last_event(answer)]
-            assert row.counted_completion_tokens == pieces(answer)
-        if how == signal.SIGHUP:
-            assert rig.chat(key).status == 200
+    key = rig.key()
+    short = "hi [[tokens:30]][[pace:0.05]]"
+    clients = at_once(streams, lambda number: rig.ask(key, short if number % 2 else ENDLESS, stream=True))
+    for client in clients:
+        client.read_until(b"data: ", 2)
+    started = time.monotonic()
+    rig.server.signal(how)
+    answers = at_once(streams, lambda number: finish(clients[number]))
+    took_s = time.monotonic() - started
+    ends = [last_event(answer) for answer in answers]
+    assert "cut" not in ends
+    rig.wait_settled(5)
+    rows = rig.rows()
+    for answer in answers:
+        row = rows[answer.headers["x-request-id"]]
+        assert row.outcome == {"done": "completed", "error": "server_shutdown"}[last_event(answer)]
+        # A model counts its end as a token, which nobody can see.
+        assert row.counted_completion_tokens - pieces(answer) == (last_event(answer) == "done")
+    if how == signal.SIGHUP:
+        assert rig.chat(key).status == 200
     return {
         "streams": streams,
         "[DONE]": ends.count("done"),

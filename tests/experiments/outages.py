@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 from tests.support.clients import Answer
 
-from .rig import Bench, Figures, bench
+from .rig import Bench, Figures
 
 
 class Load:
@@ -49,26 +49,25 @@ class Load:
         return max(failed, default=moment) - moment
 
 
-def postgresql(*, how: str = "kill", for_s: float = 10, clients: int = 8) -> Figures:
+def postgresql(rig: Bench, *, how: str = "kill", for_s: float = 10, clients: int = 8) -> Figures:
     """PostgreSQL killed and started again, or stopped for a time: never a 500, never an answer without its row."""
-    with bench(workers=2) as rig:
-        assert rig.postgresql is not None
-        key = rig.key()
-        load = Load(lambda: rig.chat(key, max_tokens=5))
-        with load.running(clients):
-            time.sleep(1)
-            if how == "kill":
-                rig.postgresql.crash()
-                time.sleep(min(for_s, 2))
-                rig.postgresql.up()
-            else:
-                rig.postgresql.freeze(signal.SIGSTOP)
-                time.sleep(for_s)
-                rig.postgresql.freeze(signal.SIGCONT)
-            back = time.monotonic()
-            time.sleep(5)
-        figures = _statuses(load, back, 5)
-        _assert_metered(rig, load)
+    assert rig.postgresql is not None
+    key = rig.key()
+    load = Load(lambda: rig.chat(key, max_tokens=5))
+    with load.running(clients):
+        time.sleep(1)
+        if how == "kill":
+            rig.postgresql.crash()
+            time.sleep(min(for_s, 2))
+            rig.postgresql.up()
+        else:
+            rig.postgresql.freeze(signal.SIGSTOP)
+            time.sleep(for_s)
+            rig.postgresql.freeze(signal.SIGCONT)
+        back = time.monotonic()
+        time.sleep(5)
+    figures = _statuses(load, back, 5)
+    _assert_metered(rig, load)
     return figures
 
 
@@ -86,30 +85,29 @@ def _assert_metered(rig: Bench, load: Load) -> None:
     rig.check_sums()
 
 
-def redis(*, how: str = "kill", for_s: float = 3, clients: int = 8) -> Figures:
+def redis(rig: Bench, *, how: str = "kill", for_s: float = 3, clients: int = 8) -> Figures:
     """Redis killed and started again, or stopped for a time: 503 only, and back within two seconds."""
-    with bench(workers=2) as rig:
-        assert rig.redis is not None
-        key = rig.key(mode="test")
-        load = Load(lambda: rig.chat(key))
-        with load.running(clients):
-            time.sleep(1)
-            if how == "kill":
-                rig.redis.signal(signal.SIGKILL)
-                rig.redis.wait()
-                time.sleep(for_s)
-                rig.redis.up()
-            else:
-                rig.redis.signal(signal.SIGSTOP)
-                time.sleep(for_s)
-                rig.redis.signal(signal.SIGCONT)
-            back = time.monotonic()
-            time.sleep(3)
-        refused = [answer for _, answer in load.answers if answer.status == 503]
-        assert refused
-        assert all(answer.headers["retry-after"] == "1" for answer in refused)
-        figures = _statuses(load, back, 2)
-        rig.check_sums()
+    assert rig.redis is not None
+    key = rig.key(mode="test")
+    load = Load(lambda: rig.chat(key))
+    with load.running(clients):
+        time.sleep(1)
+        if how == "kill":
+            rig.redis.signal(signal.SIGKILL)
+            rig.redis.wait()
+            time.sleep(for_s)
+            rig.redis.up()
+        else:
+            rig.redis.signal(signal.SIGSTOP)
+            time.sleep(for_s)
+            rig.redis.signal(signal.SIGCONT)
+        back = time.monotonic()
+        time.sleep(3)
+    refused = [answer for _, answer in load.answers if answer.status == 503]
+    assert refused
+    assert all(answer.headers["retry-after"] == "1" for answer in refused)
+    figures = _statuses(load, back, 2)
+    rig.check_sums()
     return figures
 
 

@@ -10,16 +10,15 @@ from llmrack import plans
 from llmrack.services import accounts, keys
 from tests.support.clients import Answer
 
-from .rig import Bench, Figures, bench
+from .rig import Bench, Figures
 
 # Each on a connection of its own, so that both workers are met.
 TRIES = 4
 
 
-def changes(*, times: int = 100) -> Figures:
+def changes(rig: Bench, *, times: int = 100) -> Figures:
     """Revoke a key, change a plan, disable an account: from the next request on, on two workers."""
-    with bench(workers=2) as rig:
-        slowest = max(_change_everything(rig, f"a{number}") for number in range(times))
+    slowest = max(_change_everything(rig, f"{rig.account}-{number}") for number in range(times))
     assert slowest <= 1.0
     return {"changes": 3 * times, "effective everywhere after s": round(slowest, 3)}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from llmrack import plans
 from llmrack.services import accounts, keys
 from llmrack.services.metering import Meter
 from llmrack.store.db import Store
-from llmrack.store.models import Usage, UsageDay
+from llmrack.store.models import Account, Usage, UsageDay
 from tests.support.clients import Answer, Client
 from tests.support.databases import PostgreSQL, Redis
 from tests.support.fake_ollama import FakeOllama
@@ -46,6 +47,7 @@ usd_per_month = "0"
 QUICK = {"ping_interval_s": 0.4, "ollama_silence_timeout_s": 20, "log_level": "warning", "test_mode_pieces_per_s": 0}
 
 T = TypeVar("T")
+_numbers = itertools.count(1)
 Figures = dict[str, Any]
 
 
@@ -59,9 +61,15 @@ class Bench:
     folder: Path
     postgresql: PostgreSQL | None = None
     redis: Redis | None = None
+    account: str = ""
 
-    def key(self, plan: str = "wide", mode: str = "live", account: str = "ada") -> str:
-        now = datetime.now(UTC)
+    def begin(self) -> Bench:
+        """Go on with an account of its own, to which keys and rows belong from now on."""
+        self.account = f"experiment-{next(_numbers)}"
+        return self
+
+    def key(self, plan: str = "wide", mode: str = "live", account: str = "") -> str:
+        now, account = datetime.now(UTC), account or self.account
         accounts.ensure(self.store, account, now, plans.load(self.folder / "instance" / "plans.toml").get(plan))
         return keys.issue(self.store, name="experiment", mode=mode, account=account, now=now).secret
 
@@ -83,13 +91,16 @@ class Bench:
             return client.answer()
 
     def rows(self) -> dict[str, Any]:
-        """The usage rows by request id."""
+        """The usage rows of the account by request id."""
+        rows = select(Usage.__table__).join(Account, Account.id == Usage.account_id).where(Account.name == self.account)
         with self.store.read() as connection:
-            return {row.request_id: row for row in connection.execute(select(Usage.__table__))}
+            return {row.request_id: row for row in connection.execute(rows)}
 
     def held(self) -> int:
+        """What open requests of the account hold, in tokens."""
+        days = select(UsageDay.held_tokens).join(Account, Account.id == UsageDay.account_id)
         with self.store.read() as connection:
-            return sum(connection.scalars(select(UsageDay.held_tokens)))
+            return sum(connection.scalars(days.where(Account.name == self.account)))
 
     def wait_settled(self, timeout_s: float) -> float:
         """Seconds until no row is open."""
@@ -123,13 +134,19 @@ def bench(workers: int = 1, **settings: Any) -> Iterator[Bench]:
         ollama = stack.enter_context(FakeOllama())
         server = stack.enter_context(start_app(folder, ollama.url, **(QUICK | settings)))
         store = stack.enter_context(opened(server.settings["LLMRACK_DATABASE_URL"]))
-        yield Bench(server, ollama, store, folder, postgresql, redis)
+        yield Bench(server, ollama, store, folder, postgresql, redis).begin()
 
 
 def at_once(count: int, work: Callable[[int], T]) -> list[T]:
     """`work(0)` to `work(count - 1)`, each in a thread of its own."""
     with ThreadPoolExecutor(count) as pool:
         return list(pool.map(work, range(count)))
+
+
+def finish(client: Client) -> Answer:
+    """The rest of what was asked for on this connection, which is closed then."""
+    with client:
+        return client.answer()
 
 
 def pieces(answer: Answer) -> int:

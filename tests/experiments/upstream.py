@@ -10,39 +10,38 @@ import psutil
 
 from tests.support.clients import Client
 
-from .rig import Bench, Figures, at_once, bench, last_event, percentile, pieces
+from .rig import Bench, Figures, at_once, last_event, percentile, pieces
 
 
-def resets(*, count: int = 1000, at_a_time: int = 25) -> Figures:
+def resets(rig: Bench, *, count: int = 1000, at_a_time: int = 25) -> Figures:
     """Upstream resets at a random piece: each ends in an error event and charges exactly what was delivered."""
     rng = random.Random(4)
-    with bench() as rig:
-        key = rig.key()
-        at_once(at_a_time, lambda _: rig.chat(key, stream=True))
-        time.sleep(1.0)
-        before = _open_files(rig)
-        charged = delivered = 0
-        for start in range(0, count, at_a_time):
-            prompts = [f"hi [[tokens:40]][[fault:rst_at_chunk:{rng.randrange(1, 39)}]]" for _ in range(at_a_time)]
-            answers = at_once(
-                min(at_a_time, count - start),
-                lambda number, prompts=prompts: rig.chat(key, prompts[number], stream=True),
-            )
-            rows = rig.rows()
-            for answer in answers:
-                row = rows[answer.headers["x-request-id"]]
-                assert (answer.status, last_event(answer), row.outcome) == (200, "error", "stream_error")
-                assert row.counted_completion_tokens == pieces(answer)
-                assert row.counted_prompt_tokens == 0
-                charged += row.counted_completion_tokens
-                delivered += pieces(answer)
-        time.sleep(1.0)
-        left = _open_files(rig) - before
-        state = rig.ollama.state()
-        assert rig.held() == 0
-        assert left <= 2
-        assert state["in_flight"] == 0
-        rig.check_sums()
+    key = rig.key()
+    at_once(at_a_time, lambda _: rig.chat(key, stream=True))
+    time.sleep(1.0)
+    before = _open_files(rig)
+    charged = delivered = 0
+    for start in range(0, count, at_a_time):
+        prompts = [f"hi [[tokens:40]][[fault:rst_at_chunk:{rng.randrange(1, 39)}]]" for _ in range(at_a_time)]
+        answers = at_once(
+            min(at_a_time, count - start),
+            lambda number, prompts=prompts: rig.chat(key, prompts[number], stream=True),
+        )
+        rows = rig.rows()
+        for answer in answers:
+            row = rows[answer.headers["x-request-id"]]
+            assert (answer.status, last_event(answer), row.outcome) == (200, "error", "stream_error")
+            assert row.counted_completion_tokens == pieces(answer)
+            assert row.counted_prompt_tokens == 0
+            charged += row.counted_completion_tokens
+            delivered += pieces(answer)
+    time.sleep(1.0)
+    left = _open_files(rig) - before
+    state = rig.ollama.state()
+    assert rig.held() == 0
+    assert left <= 2
+    assert state["in_flight"] == 0
+    rig.check_sums()
     return {
         "resets": count,
         "error events": count,
@@ -67,21 +66,20 @@ MOMENTS = {
 }
 
 
-def leaving(*, times: int = 50, at_a_time: int = 10) -> Figures:
+def leaving(rig: Bench, *, times: int = 50, at_a_time: int = 10) -> Figures:
     """A client leaves at six moments: the upstream connection closes within a second, and the outcome is right."""
     delays: list[float] = []
-    with bench() as rig:
-        key = rig.key()
-        for moment in MOMENTS:
-            for start in range(0, times, at_a_time):
-                tags = [f"{moment[:4]}-{start + number}" for number in range(min(at_a_time, times - start))]
-                delays += at_once(len(tags), lambda number, m=moment, tags=tags: _leave(rig, key, m, tags[number]))
-        rig.wait_settled(5)
-        wrong = [row for row in rig.rows().values() if not _is_right(row)]
-        assert not wrong, wrong[:3]
-        assert len(rig.rows()) == len(MOMENTS) * times
-        assert rig.held() == 0
-        rig.check_sums()
+    key = rig.key()
+    for moment in MOMENTS:
+        for start in range(0, times, at_a_time):
+            tags = [f"{moment[:4]}-{start + number}" for number in range(min(at_a_time, times - start))]
+            delays += at_once(len(tags), lambda number, m=moment, tags=tags: _leave(rig, key, m, tags[number]))
+    rig.wait_settled(5)
+    wrong = [row for row in rig.rows().values() if not _is_right(row)]
+    assert not wrong, wrong[:3]
+    assert len(rig.rows()) == len(MOMENTS) * times
+    assert rig.held() == 0
+    rig.check_sums()
     p99 = percentile(delays, 0.99)
     assert p99 <= 1.0
     return {

@@ -1,0 +1,83 @@
+"""Runs experiments at full size and prints their figures: `script/experiments [NAME ...]`."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable
+from functools import partial
+
+from tests.support.databases import shared_postgresql
+
+from . import deaths, outages, revocations, upstream, windows
+from .rig import Bench, Figures, bench
+
+# By name: how many workers, which settings, and the experiment.
+SERVED: dict[str, tuple[int, dict[str, object], Callable[[Bench], Figures]]] = {
+    "requests-memory": (1, {}, partial(windows.requests_per_minute, for_s=130)),
+    "requests-redis": (2, {}, partial(windows.requests_per_minute, for_s=130)),
+    "budget-sqlite": (1, {}, windows.budget),
+    "budget-postgresql": (2, {}, windows.budget),
+    "kill-worker": (2, {}, deaths.kill_worker),
+    "upstream-resets": (1, {}, upstream.resets),
+    "client-leaves": (1, {}, upstream.leaving),
+    "postgresql-killed": (2, {}, partial(outages.postgresql, how="kill")),
+    "postgresql-stopped": (2, {}, partial(outages.postgresql, how="stop")),
+    "redis-killed": (2, {}, partial(outages.redis, how="kill")),
+    "redis-stopped": (2, {}, partial(outages.redis, how="stop")),
+    "server-term": (2, {"graceful_timeout_s": 9}, partial(deaths.stop_server, how=signal.SIGTERM)),
+    "server-hup": (2, {"graceful_timeout_s": 9}, partial(deaths.stop_server, how=signal.SIGHUP)),
+    "changes": (2, {}, revocations.changes),
+}
+# By name: the program, on which database, how often.
+PROGRAMS = {
+    "crashes-sqlite": ("crashes", "sqlite", 20),
+    "crashes-postgresql": ("crashes", "postgresql", 20),
+    "kills-postgresql": ("kills", "postgresql", 5000),
+    "kills-sqlite": ("kills", "sqlite", 5000),
+}
+
+
+def program(name: str, database: str, count: int) -> Figures:
+    """One of the experiments that need a process of their own. Fails with what it wrote."""
+    with tempfile.TemporaryDirectory() as folder:
+        url = f"sqlite:///{folder}/experiment.db" if database == "sqlite" else shared_postgresql().create()
+        command = [sys.executable, "-m", f"tests.experiments.{name}", url, str(count)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=1800)
+    assert done.returncode == 0, done.stderr
+    figures: Figures = json.loads(done.stdout)
+    return figures
+
+
+def served(name: str) -> Figures:
+    workers, settings, experiment = SERVED[name]
+    with bench(workers, **settings) as rig:
+        return experiment(rig)
+
+
+def main(names: list[str]) -> int:
+    unknown = set(names) - {*SERVED, *PROGRAMS}
+    if unknown:
+        print(f"There is no {', '.join(sorted(unknown))}. Choose from: {', '.join([*SERVED, *PROGRAMS])}")
+        return 2
+    failed = 0
+    for name in names or [*SERVED, *PROGRAMS]:
+        started = time.monotonic()
+        figures: Figures = {}
+        try:
+            figures, verdict = served(name) if name in SERVED else program(*PROGRAMS[name]), "pass"
+        except Exception:
+            traceback.print_exc()
+            verdict, failed = "FAIL", failed + 1
+        said = ", ".join(f"{noun}: {value}" for noun, value in figures.items())
+        print(f"{verdict}  {name} ({time.monotonic() - started:.0f} s)  {said}", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
