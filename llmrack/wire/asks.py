@@ -86,6 +86,7 @@ class Ask(Protocol):
     """A checked chat or text completion request.
 
     `prompt_tokens` and `output_tokens` are upper estimates to reserve; `ignored` names what had no effect.
+    `schemas` and `must_call` are for engines that can hold more of a schema than a body says; see `engines.base.Call`.
     """
 
     endpoint: str
@@ -96,6 +97,8 @@ class Ask(Protocol):
     ignored: tuple[str, ...]
     prompt_tokens: int
     output_tokens: int
+    must_call: bool
+    schemas: dict[str, Any]
 
     def bodies(self, output_tokens: int) -> list[dict[str, Any]]:
         """One body for Ollama's native API per choice; together they make at most `output_tokens` tokens."""

@@ -46,6 +46,7 @@ class ChatAsk:
     think: bool | str | None
     top_logprobs: int | None
     has_usage_chunk: bool
+    schemas: dict[str, Any]
     endpoint: str = "chat"
     id_prefix: str = "chatcmpl-"
 
@@ -111,7 +112,16 @@ def parse(raw: bytes, catalog: Catalog, features: Features) -> ChatAsk:
         think=_think(values, model),
         top_logprobs=_top_logprobs(values, features),
         has_usage_chunk=values.get("stream_options", {}).get("include_usage", False),
+        schemas=_schemas(values.get("response_format"), offered),
     )
+
+
+def _schemas(format_: Format | None, offered: list[dict[str, Any]]) -> dict[str, Any]:
+    """The client's own schemas, whole; see `engines.base.Call`."""
+    whole: dict[str, Any] = {"tools": {tool["name"]: tool["schema"] for tool in offered if tool["schema"]}}
+    if format_ is not None and format_.schema is not None:
+        whole["response_format"] = format_.schema
+    return whole
 
 
 def max_tokens(values: dict[str, Any]) -> int | None:

@@ -31,6 +31,8 @@ class CompletionAsk:
     has_usage_chunk: bool
     endpoint: str = "completions"
     id_prefix: str = "cmpl-"
+    must_call: bool = False
+    schemas: dict[str, Any] = field(default_factory=dict)
     prompt_tokens: int = field(init=False)
     output_tokens: int = field(init=False)
 

@@ -15,11 +15,15 @@ TYPES = ("text", "json_object", "json_schema")
 
 @dataclass(frozen=True)
 class Format:
-    """`ollama` is the value of Ollama's `format`; `checker` is None where any JSON object will do."""
+    """`ollama` is the value of Ollama's `format`; `checker` is None where any JSON object will do.
+
+    `schema` is the client's own, whole.
+    """
 
     ollama: Any
     checker: validation.Checker | None
     is_strict: bool
+    schema: dict[str, Any] | None = None
 
     def fault(self, text: str) -> str | None:
         """What is wrong with an answer, in words; None when it holds what was promised.
@@ -66,4 +70,4 @@ def _schema(wrapper: Any, param: str) -> Format:
         raise InvalidRequest(f"{param}.strict must be true or false.", param=f"{param}.strict")
     plain = schemas.inline(schema, where)
     checker = validation.checker(schema, where)
-    return Format(schemas.to_grammar(plain, where), checker, is_strict=strict is True)
+    return Format(schemas.to_grammar(plain, where), checker, is_strict=strict is True, schema=schema)

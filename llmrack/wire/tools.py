@@ -48,6 +48,7 @@ def _read_tool(tool: Any, param: str) -> dict[str, Any]:
         "name": name,
         "description": description or "",
         "parameters": schemas.inline(parameters, where) if parameters else NO_PARAMETERS,
+        "schema": parameters,
         # Only a strict function promises arguments that hold its schema.
         "checker": validation.checker(parameters, where) if parameters and strict else None,
     }

@@ -27,7 +27,7 @@ COMPLETIONS: Rows = rows(
         "yes",
         kinds.text(1_000_000),
         "Text after the gap, on models with the insert capability; a 400 on others.",
-        (Good("}", {"suffix": "}"}, {"model": "mistral-7b"}), Good("")),
+        (Good("}", {"suffix": "}"}, {"model": "qwen-2.5-coder-7b"}), Good("")),
         (Bad("}"), Bad(1)),
     ),
     shared.STREAM,
