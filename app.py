@@ -87,7 +87,11 @@ def _engines(values: Settings, models: Catalog) -> Engines:
     )
     return Engines(
         live=live,
-        test=Sandbox(tuple(model.ollama for model in models), pace=values.test_mode_pieces_per_s),
+        test=Sandbox(
+            tuple(model.ollama for model in models),
+            pace=values.test_mode_pieces_per_s,
+            widths={model.ollama: model.dimensions for model in models if model.is_embedding},
+        ),
         live_features=Probe(live, image_urls=False),
         test_features=Features(),
     )

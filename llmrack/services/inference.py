@@ -138,6 +138,7 @@ def embed(ask: EmbedAsk, caller: Caller, rack: Rack, call: Call) -> bytes:
 
 def complete(ask: Ask, caller: Caller, rack: Rack, call: Call, created: int) -> bytes:
     """The whole JSON answer of a plain chat or text completion. Raises ApiError, ClientGone."""
+    call.schemas, call.must_call = ask.schemas, ask.must_call
     run = Run(ask, caller, rack, call)
     output_tokens = run.grant.output_tokens
     try:
@@ -145,9 +146,9 @@ def complete(ask: Ask, caller: Caller, rack: Rack, call: Call, created: int) -> 
         for choice, body in enumerate(ask.bodies(output_tokens)):
             for batch in run.replies(body):
                 plain.feed(choice, batch)
-        if (body := plain.repair(output_tokens)) is not None:
-            for batch in run.replies(body):
-                plain.feed(0, batch)
+        repair = plain.repair(output_tokens)
+        for batch in run.replies(repair) if repair is not None else ():
+            plain.feed(0, batch)
         answer = plain.body()
     except BaseException as exc:
         run.settle(_outcome(exc, call, has_delivered=False), Usage(0, 0))
@@ -161,12 +162,13 @@ def stream(ask: Ask, caller: Caller, rack: Rack, call: Call, created: int) -> St
 
     Raises ApiError, ClientGone: until here nothing was sent, so a failure can still be a status.
     """
+    call.schemas, call.must_call = ask.schemas, ask.must_call
     run = Run(ask, caller, rack, call)
-    streaming = Streaming(run, created)
     try:
+        streaming = Streaming(run, ask, created)
         streaming.start()
     except BaseException as exc:
-        streaming.end(_outcome(exc, call, has_delivered=False))
+        run.settle(_outcome(exc, call, has_delivered=False), Usage(0, 0))
         raise
     return streaming
 
@@ -174,10 +176,10 @@ def stream(ask: Ask, caller: Caller, rack: Rack, call: Call, created: int) -> St
 class Streaming:
     """The bytes of a server-sent event stream. `close` may come at any time, also before the first byte."""
 
-    def __init__(self, run: Run, created: int) -> None:
+    def __init__(self, run: Run, ask: Ask, created: int) -> None:
         self._run = run
-        self._bodies = run.ask.bodies(run.grant.output_tokens)
-        self._wire = run.ask.open_stream(_answer_id(run.ask, run.call), created)
+        self._bodies = ask.bodies(run.grant.output_tokens)
+        self._wire = ask.open_stream(_answer_id(ask, run.call), created)
         self._batches = self._all_batches()
         self._first: list[tuple[int, list[Reply]]] = []
         self._pieces: Generator[bytes] | None = None

