@@ -1,16 +1,106 @@
-"""The playground."""
+"""The playground: any model from the browser.
+
+A pasted key goes from the browser straight to /v1 and is kept nowhere. A signed-in user names one of their keys
+instead: its secret is not stored here, so the session vouches for it, and limits, permissions and usage are that
+key's all the same. Without scripts the form is posted here and the answer is a page.
+"""
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template
+import json
+import time
+from datetime import UTC, datetime
+from typing import Any
 
-from . import compression
+from flask import Blueprint, Response, g, render_template, request
+
+from llmrack.docsite import tables
+from llmrack.errors import ApiError, AuthenticationFailed, PermissionRefused
+from llmrack.services import inference, keyring, keys
+from llmrack.services.keys import Caller, KeyFacts
+from llmrack.wire import chat
+
+from . import docs, guard, playform, signin
 from .extensions import rack
+from .v1 import limits, respond
+from .v1.answer import answer
+from .v1.auth import needs
 
 bp = Blueprint("playground", __name__)
-bp.after_request(compression.pack)
+bp.after_request(guard.forbid_copies)
+
+HEADER = "X-LLMRack-Key-Id"
 
 
 @bp.get("/playground")
 def index() -> str:
-    return render_template("playground/index.html", models=list(rack.catalog))
+    return _show(request.args)
+
+
+@bp.post("/playground")
+def ask() -> tuple[str, int] | str:
+    """The same form without scripts. The key is not written back into the page."""
+    try:
+        g.caller = _caller(request.form.get("key_id", ""), request.form.get("key", "").strip())
+        limits.check()
+        completion = _complete(playform.body(request.form))
+    except ApiError as error:
+        return _show(request.form, error=error), error.status
+    return _show(request.form, completion=completion)
+
+
+@bp.post("/playground/chat/completions")
+def create() -> Response:
+    """`POST /v1/chat/completions` with a key of the signed-in user, named by its id in a header."""
+    g.caller = _caller(request.headers.get(HEADER, ""), None)
+    limits.check()
+    response: Response = needs("inference")(answer)(chat.parse)
+    return limits.apply(respond.mark_mode(response))
+
+
+def _caller(key_id: str, secret: str | None) -> Caller:
+    now = datetime.now(UTC)
+    if not key_id:
+        return keys.resolve(rack.store, rack.plans, secret or None, now, request.remote_addr)
+    guard.refuse_foreign_forms()
+    if not signin.is_signed_in() or not key_id.isascii() or not key_id.isdigit():
+        raise AuthenticationFailed("Sign in again to use your keys here, or paste one.")
+    account_id = signin.viewer().account_id
+    return keys.resolve_own(rack.store, rack.plans, account_id, int(key_id), now, request.remote_addr)
+
+
+def _complete(body: dict[str, Any]) -> dict[str, Any]:
+    """The whole answer of one request, as an object. Raises ApiError."""
+    if "inference" not in g.caller.permissions:
+        raise PermissionRefused("This key lacks the permission 'inference'. Use a key that has it, or make a new one.")
+    asked = chat.parse(json.dumps(body).encode(), rack.catalog, rack.engines.features(g.caller.mode))
+    call = respond.open_call()
+    try:
+        completion: dict[str, Any] = json.loads(inference.complete(asked, g.caller, rack, call, int(time.time())))
+    finally:
+        respond.close_call()
+    return completion
+
+
+def _show(form: Any, *, completion: dict[str, Any] | None = None, error: ApiError | None = None) -> str:
+    models = [model for model in rack.catalog if not model.is_embedding]
+    return render_template(
+        "playground/index.html",
+        models=models,
+        prices={model.id: f"{tables.input_price(model)} in, {tables.output_price(model)} out" for model in models},
+        form={name: form.get(name, "") for name in playform.FIELDS},
+        keys=_own_keys(),
+        is_signed_in=signin.is_signed_in(),
+        base_url=docs.site.facts.base_url,
+        completion=completion,
+        error=error,
+    )
+
+
+def _own_keys() -> list[KeyFacts]:
+    """The keys of the signed-in user that can answer prompts now."""
+    if not signin.is_signed_in():
+        return []
+    now = datetime.now(UTC)
+    mine = keyring.list_all(rack.store, signin.viewer().account_id, now)
+    return [key for key in mine if key.state(now) == "active" and {"all", "inference"} & set(key.permissions)]
