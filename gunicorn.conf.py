@@ -47,11 +47,13 @@ def on_starting(server):
 def post_worker_init(worker):
     """Tell the application which worker it runs in, so that streams end in a known way when that worker stops, and
     start the meter's background work, which a process that only runs a command has no use for."""
+    from blueprints import budgetmail
     from blueprints.extensions import watch
     from llmrack.services.sweeper import Sweeper
 
     watch.follow_worker(lambda: not worker.alive, _settings.graceful_timeout_s)
     Sweeper(worker.wsgi.extensions["llmrack"].meter).start()
+    budgetmail.start(worker.wsgi)
     # What is loaded now lives as long as the worker: the collector need not look at it again.
     gc.collect()
     gc.freeze()

@@ -68,11 +68,11 @@ class KeyForm(PageForm):
     mode = RadioField("Mode", choices=[("live", "Live"), ("test", "Test")], default="live")
     permissions = Checkboxes("Permissions", choices=PERMISSIONS, default=[rights.ALL])
     expiry = SelectField("Expires", choices=EXPIRIES, default="", validate_choice=True)
-    expires_on = DateField("Last day (UTC)", [Optional()])
+    expires_on = DateField("Last day, if “On a day” (UTC)", [Optional()])
     models = Checkboxes("Models")
     requests_per_minute = IntegerField("Requests a minute", [Optional(), NumberRange(1, LARGEST, "At least 1.")])
     tokens_per_day = IntegerField("Tokens a day", [Optional(), NumberRange(1, LARGEST, "At least 1.")])
-    usd_per_month = StringField("Dollars a month", [_dollars], render_kw={"inputmode": "decimal"})
+    usd_per_month = StringField("Dollars of credits a month", [_dollars], render_kw={"inputmode": "decimal"})
     addresses = TextAreaField("Allowed addresses", [_networks], render_kw={"rows": "2", "spellcheck": "false"})
 
     def offer(self, catalog: Catalog) -> KeyForm:

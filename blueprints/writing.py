@@ -27,11 +27,11 @@ def short(value: int) -> str:
 
 
 def usd(nanousd: int) -> str:
-    """Dollars with two decimals, and with as many as it takes to show the first two digits of less than a cent."""
+    """Dollars with two decimals; below one dollar with four, below a hundredth of a cent with the first two digits."""
     amount = money.usd(nanousd)
-    if amount == 0 or abs(amount) >= Decimal("0.01"):
+    if amount == amount.quantize(Decimal("0.01")) or abs(amount) >= 1:
         return f"${amount:,.2f}"
-    return f"${amount:.{1 - amount.adjusted()}f}"
+    return f"${amount:.4f}" if abs(amount) >= Decimal("0.0001") else f"${amount:.{1 - amount.adjusted()}f}"
 
 
 def exact(at: datetime) -> str:

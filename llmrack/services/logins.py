@@ -167,6 +167,12 @@ def set_operator(store: Store, account_id: int, is_operator: bool) -> None:
     _change(store, account_id, is_operator=is_operator)
 
 
+def set_disabled(store: Store, account_id: int, at: datetime | None) -> None:
+    """Refuse the person and every key of the account from the next request on; None allows them again."""
+    with store.write() as connection:
+        connection.execute(update(Account).where(Account.id == account_id).values(disabled_at=at))
+
+
 def leave(store: Store, account_id: int, now: datetime) -> None:
     """Delete an account: its keys end at once, and what names the person is gone. Usage stays, without a name."""
     with store.write() as connection:

@@ -1,0 +1,104 @@
+"""`flask accounts`: people who sign in, made and looked after by whoever runs the server."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+from flask import current_app
+from flask.cli import AppGroup
+
+from llmrack.errors import Unavailable
+from llmrack.services import accounts as service
+from llmrack.services import links, logins, passwords, sessions, totp
+from llmrack.services.logins import Person
+from llmrack.services.rack import Rack
+
+accounts = AppGroup("accounts", help="Make accounts for people, and look after them.")
+
+
+def _rack() -> Rack:
+    rack: Rack = current_app.extensions["llmrack"]
+    return rack
+
+
+@accounts.command("create")
+@click.argument("email")
+@click.option("--operator", is_flag=True, help="May see and change every account.")
+@click.option("--plan", "plan_id", help="Put the account on this plan.")
+@click.password_option(help="Asked for when it is not given.")
+def create(email: str, operator: bool, plan_id: str | None, password: str) -> None:
+    """Make an account that signs in with EMAIL. Its address counts as confirmed."""
+    rack = _rack()
+    plan = rack.plans.get(plan_id) if plan_id else None
+    if plan_id and plan is None:
+        raise click.ClickException(f"There is no plan {plan_id}. Choose from {', '.join(rack.plans.ids)}.")
+    try:
+        address, now = logins.address(email), datetime.now(UTC)
+        account_id = logins.sign_up(rack.store, address, password, now, is_operator=operator, is_verified=True)
+        if account_id is None:
+            raise click.ClickException(f"{address} has an account already. `flask accounts operator` changes its role.")
+        if plan is not None:
+            service.set_plan(rack.store, address, plan)
+    except (logins.BadEmail, passwords.WeakPassword, Unavailable) as exc:
+        raise click.ClickException(str(exc)) from exc
+    click.echo(
+        f"Made account {account_id}, {address}{', an operator' if operator else ''}. Sign in at {_site(rack)}/login"
+    )
+
+
+@accounts.command("operator")
+@click.argument("email")
+@click.option("--remove", is_flag=True, help="Take the role away.")
+def operator(email: str, remove: bool) -> None:
+    """Make the person behind EMAIL an operator."""
+    rack = _rack()
+    logins.set_operator(rack.store, _person(rack, email).account_id, not remove)
+    click.echo(f"{email} is {'no operator any more' if remove else 'an operator'}.")
+
+
+@accounts.command("disable")
+@click.argument("email")
+def disable(email: str) -> None:
+    """Sign the person out everywhere and refuse every key of the account, from the next request on."""
+    rack = _rack()
+    person = _person(rack, email)
+    logins.set_disabled(rack.store, person.account_id, datetime.now(UTC))
+    sessions.end_all(rack.store, person.account_id)
+    click.echo(f"{email} is disabled.")
+
+
+@accounts.command("enable")
+@click.argument("email")
+def enable(email: str) -> None:
+    """Undo `disable`."""
+    rack = _rack()
+    logins.set_disabled(rack.store, _person(rack, email).account_id, None)
+    click.echo(f"{email} is enabled.")
+
+
+@accounts.command("reset")
+@click.argument("email")
+@click.option("--second-factor", is_flag=True, help="Also switch the second factor off.")
+def reset(email: str, second_factor: bool) -> None:
+    """Print a link with which the person behind EMAIL chooses a new password: once, within ten minutes."""
+    rack = _rack()
+    person = _person(rack, email)
+    if second_factor:
+        totp.switch_off(rack.store, person.account_id)
+    token = links.make(rack.store, person.account_id, links.RESET, person.email, datetime.now(UTC))
+    click.echo(f"{_site(rack)}/reset/new?token={token}")
+
+
+def _person(rack: Rack, email: str) -> Person:
+    try:
+        person = logins.find(rack.store, logins.address(email))
+    except (logins.BadEmail, Unavailable) as exc:
+        raise click.ClickException(str(exc)) from exc
+    if person is None:
+        raise click.ClickException(f"Nobody signs in with {email}.")
+    return person
+
+
+def _site(rack: Rack) -> str:
+    return str(rack.settings.public_url or f"http://{rack.settings.host}:{rack.settings.port}").rstrip("/")
