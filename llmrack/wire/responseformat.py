@@ -68,6 +68,9 @@ def _schema(wrapper: Any, param: str) -> Format:
     strict = wrapper.get("strict")
     if strict is not None and not isinstance(strict, bool):
         raise InvalidRequest(f"{param}.strict must be true or false.", param=f"{param}.strict")
+    for name in ("name", "description"):
+        if wrapper.get(name) is not None and not isinstance(wrapper[name], str):
+            raise InvalidRequest(f"{param}.{name} must be a string.", param=f"{param}.{name}")
     plain = schemas.inline(schema, where)
     checker = validation.checker(schema, where)
     return Format(schemas.to_grammar(plain, where), checker, is_strict=strict is True, schema=schema)
