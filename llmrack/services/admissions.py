@@ -99,4 +99,5 @@ def with_hold(standing: Standing, new_row: dict[str, object], at: int) -> Standi
         held_today=standing.held_today + held,
         key_held_today=standing.key_held_today + held,
         minute=(*standing.minute, (at, held)),
+        held_this_minute=standing.held_this_minute + held,
     )

@@ -48,6 +48,7 @@ class Standing:
     key_counted_today: int = 0
     key_held_today: int = 0
     minute: tuple[tuple[int, int], ...] = ()
+    held_this_minute: int = 0
     credit_nanousd: int = 0
     held_nanousd: int = 0
     month_nanousd: int = 0
@@ -172,7 +173,8 @@ def _windows(caller: Caller, standing: Standing) -> Iterator[_Window]:
     plan = caller.plan
     if plan.tokens_per_minute is not None:
         used = sum(tokens for _, tokens in standing.minute)
-        yield _Window("tokens_per_minute", "account", plan.tokens_per_minute, used, 0, standing.minute)
+        held = standing.held_this_minute
+        yield _Window("tokens_per_minute", "account", plan.tokens_per_minute, used - held, held, standing.minute)
     if plan.tokens_per_day is not None:
         yield _Window("tokens_per_day", "account", plan.tokens_per_day, standing.counted_today, standing.held_today)
     if caller.tokens_per_day is not None:
@@ -193,12 +195,19 @@ def _minute_refusal(window: _Window, need: Need, now: datetime) -> RateLimited:
             retry_after_s=MINUTE_S,
             headers=NO_RETRY,
         )
-    free, retry_after_s = limit - window.counted, MINUTE_S
+    free, retry_after_s = limit - window.counted - window.held, MINUTE_S
     for admitted_at, tokens in window.entries:
         free += tokens
         if free >= least:
             retry_after_s = max(1, _seconds_until(admitted_at + MINUTE_S * SECOND_US, now))
             break
+    if limit - window.counted >= least:
+        return RateLimited(
+            f"The {limit:,} tokens a minute of this plan are held by requests that are still being answered. "
+            "What they do not use comes back: retry when they are done.",
+            code=window.code,
+            retry_after_s=min(HELD_RETRY_S, retry_after_s),
+        )
     return RateLimited(
         f"The {limit:,} tokens a minute of this plan are used up. Retry in {retry_after_s} s.",
         code=window.code,

@@ -50,6 +50,7 @@ _MINUTE = Statement(
     select(
         Usage.created_at,
         case((IS_OPEN, Usage.held_tokens), else_=Usage.counted_prompt_tokens + Usage.counted_completion_tokens),
+        case((IS_OPEN, Usage.held_tokens), else_=0),
     )
     .where(
         Usage.account_id == bindparam("account_id"),
@@ -118,7 +119,8 @@ def standing(
         held_today=held,
         key_counted_today=key_counted,
         key_held_today=key_held,
-        minute=tuple((at, tokens) for at, tokens in minute),
+        minute=tuple((at, tokens) for at, tokens, _ in minute),
+        held_this_minute=sum(held for _, _, held in minute),
         credit_nanousd=credit_nanousd,
         held_nanousd=held_nanousd,
         month_nanousd=month,

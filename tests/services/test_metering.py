@@ -191,6 +191,17 @@ def test_tokens_per_minute_is_a_moving_window(desk: Desk) -> None:
     desk.check_sums()
 
 
+def test_a_minute_held_by_open_requests_may_be_tried_again_soon(desk: Desk) -> None:
+    caller = desk.caller("payg")
+    accounts.add_credit(desk.store, "ada", nanousd("5"))
+    first = desk.admit(caller, 1_000, 99_000)
+    error = refusal(desk, caller, 10, 10)
+    assert (error.code, error.retry_after_s) == ("tokens_per_minute", 2)
+    assert "held by requests that are still being answered" in error.message
+    desk.meter.settle(first, end(prompt=1_000, completion=10))
+    desk.admit(caller, 10, 10)
+
+
 def test_a_request_that_no_minute_can_hold_is_told_so(desk: Desk) -> None:
     caller = desk.caller("payg")
     accounts.add_credit(desk.store, "ada", nanousd("5"))
