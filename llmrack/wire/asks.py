@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..catalog import Model
-from ..errors import ApiError, InvalidRequest
+from ..errors import ApiError, InvalidRequest, UpstreamError
 from . import errors
 from .ollama import EmbedReply, Reply
 
@@ -142,6 +142,11 @@ class Tally:
             raise errors.from_ollama(500, reply.error, self.model)
         if reply.done:
             self.last = reply
+
+    def require_end(self) -> None:
+        """Raises UpstreamError for an answer whose last line never came: what there is of it is no success."""
+        if self.last is None:
+            raise UpstreamError("The model server ended its answer early. Retry is safe.", code="upstream_incomplete")
 
     @property
     def is_cut(self) -> bool:

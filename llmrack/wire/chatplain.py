@@ -69,6 +69,7 @@ class ChatPlain(ChatAnswer):
         return self._ask.body(conversation, min(output_tokens, self._ask.output_tokens))
 
     def body(self) -> bytes:
+        self._tally.require_end()
         message: dict[str, Any] = {"role": "assistant", "content": self._settled("".join(self._texts))}
         if self._thoughts:
             message["reasoning_content"] = "".join(self._thoughts)

@@ -112,6 +112,7 @@ class ChatStream(ChatAnswer):
         return self._open + sse.encode(choice) + b"]}" + sse.END
 
     def close(self) -> bytes:
+        self._tally.require_end()
         out: list[bytes] = []
         made = len(self._calls.made)
         if self._is_judged and self._settled("".join(self._texts)) and self._holds:

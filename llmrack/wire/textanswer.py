@@ -32,6 +32,10 @@ class _Answer:
         self._offsets[choice] += sum(len(token) for token in columns["tokens"])
         return columns
 
+    def _require_ends(self) -> None:
+        for tally in self._tallies:
+            tally.require_end()
+
     def _finish_reason(self, choice: int) -> str:
         return "length" if self._tallies[choice].is_cut else "stop"
 
@@ -77,6 +81,7 @@ class TextStream(_Answer):
         return self._open + sse.encode(part) + b"]}" + sse.END
 
     def close(self) -> bytes:
+        self._require_ends()
         out = [
             self._chunk(choice, "", finish_reason=self._finish_reason(choice)) for choice in range(len(self._tallies))
         ]
@@ -117,6 +122,7 @@ class TextPlain(_Answer):
         return None
 
     def body(self) -> bytes:
+        self._require_ends()
         choices = [
             {
                 "index": choice,
