@@ -12,7 +12,8 @@ from ..errors import UpstreamError
 from ..wire import errors as wire_errors
 from ..wire.ollama import EmbedReply, Reply
 from .base import Call, ClientGone, Installed, Loaded
-from .http import BadResponse, Pool, Response
+from .framing import BadResponse
+from .http import Pool, Response
 
 # Ollama's own runner limits a line to 8 MB (llm/llama_server.go), so a longer one is garbage.
 MAX_LINE_BYTES = 8 * 1024 * 1024

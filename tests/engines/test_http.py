@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from llmrack.engines.http import BadResponse, Chunked, Pool
+from llmrack.engines.framing import BadResponse, Chunked
+from llmrack.engines.http import Pool
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
