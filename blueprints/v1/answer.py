@@ -8,7 +8,7 @@ from collections.abc import Callable
 from flask import Response, g
 
 from llmrack.catalog import Catalog
-from llmrack.services import inference
+from llmrack.services import inference, streaming
 from llmrack.wire.asks import Ask, Features
 
 from ..extensions import rack
@@ -22,7 +22,7 @@ def answer(parse: Callable[[bytes, Catalog, Features], Ask]) -> Response:
     created = int(time.time())
     try:
         if ask.stream:
-            return sse_reply(inference.stream(ask, g.caller, rack, call, created), ask.ignored)
+            return sse_reply(streaming.start(ask, g.caller, rack, call, created), ask.ignored)
         reply = json_reply(inference.complete(ask, g.caller, rack, call, created), ask.ignored)
     except BaseException:
         close_call()

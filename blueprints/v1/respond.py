@@ -8,7 +8,7 @@ from typing import Any
 from flask import Response, g, request
 
 from llmrack.engines.base import Call
-from llmrack.services.inference import Streaming
+from llmrack.services.streaming import Streaming
 
 from ..extensions import rack, watch
 from ..presence import Entry

@@ -1,0 +1,120 @@
+"""Answers that are given while they are made, as server-sent events."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import time
+from collections.abc import Generator, Iterator
+
+from ..engines.base import Call
+from ..errors import ApiError, InternalError, UpstreamError
+from ..wire import sse
+from ..wire.asks import Ask, Usage
+from ..wire.ollama import Reply
+from . import runs
+from .keys import Caller
+from .rack import Rack
+from .runs import Run
+
+log = logging.getLogger(__name__)
+
+# A killed worker loses at most what was delivered since the last checkpoint.
+CHECKPOINT_TOKENS = 10
+
+
+def start(ask: Ask, caller: Caller, rack: Rack, call: Call, created: int) -> Streaming:
+    """Start a streamed answer: returns once the model has answered or been silent for long enough to promise a 200.
+
+    Raises ApiError, ClientGone: until here nothing was sent, so a failure can still be a status.
+    """
+    call.schemas, call.must_call = ask.schemas, ask.must_call
+    run = Run(ask, caller, rack, call)
+    try:
+        streaming = Streaming(run, ask, created)
+        streaming.start()
+    except BaseException as exc:
+        run.settle(runs.outcome(exc, call, has_delivered=False), Usage(0, 0))
+        raise
+    return streaming
+
+
+class Streaming:
+    """The bytes of a server-sent event stream. `close` may come at any time, also before the first byte."""
+
+    def __init__(self, run: Run, ask: Ask, created: int) -> None:
+        self._run = run
+        self._bodies = ask.bodies(run.grant.output_tokens)
+        self._wire = ask.open_stream(runs.answer_id(ask, run.call), created)
+        self._batches = self._all_batches()
+        self._first: list[tuple[int, list[Reply]]] = []
+        self._pieces: Generator[bytes] | None = None
+        self._checkpointed = 0
+        self._sent_at = time.monotonic()
+
+    def start(self) -> None:
+        self._first = [next(self._batches)]
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._pieces = self._bytes()
+        return self._pieces
+
+    def close(self) -> None:
+        """The server is done with this stream: at its regular end, or because nobody reads it any more."""
+        if self._pieces is not None:
+            self._pieces.close()
+        self.end("server_shutdown" if self._run.call.is_shutdown else "client_gone")
+
+    def end(self, outcome: str) -> None:
+        """Free the engine and settle; the first outcome wins."""
+        self._batches.close()
+        self._run.settle(outcome, self._wire.usage)
+
+    def _all_batches(self) -> Generator[tuple[int, list[Reply]]]:
+        for choice, body in enumerate(self._bodies):
+            for batch in self._run.replies(body):
+                yield choice, batch
+
+    def _bytes(self) -> Generator[bytes]:
+        """What goes over the wire. Settled before the last bytes leave, so that a client that has the end is booked."""
+        try:
+            for choice, batch in itertools.chain(self._first, self._batches):
+                if data := self._feed(choice, batch):
+                    yield data
+            last = self._wire.close()
+        except GeneratorExit:
+            raise
+        except BaseException as exc:
+            outcome = runs.outcome(exc, self._run.call, has_delivered=self._wire.delivered > 0)
+            self.end(outcome)
+            if outcome == "client_gone":
+                return
+            last = self._wire.failure(_as_api_error(exc, self._run.call))
+        else:
+            self.end("completed")
+        yield last
+
+    def _feed(self, choice: int, batch: list[Reply]) -> bytes:
+        """The bytes of one batch; a comment after a silence, or when what came for long cannot be shown yet."""
+        data = self._wire.feed(choice, batch)
+        if self._wire.delivered - self._checkpointed >= CHECKPOINT_TOKENS:
+            self._checkpointed = self._wire.delivered
+            usage = self._wire.usage
+            self._run.meter.checkpoint(self._run.call.request_id, usage.prompt_tokens, usage.completion_tokens)
+        now = time.monotonic()
+        if not data and now - self._sent_at >= self._run.call.silence_s:
+            data = sse.PING
+        if data:
+            self._sent_at = now
+        return data
+
+
+def _as_api_error(exc: BaseException, call: Call) -> ApiError:
+    if call.is_shutdown:
+        return UpstreamError("The server is restarting. Retry is safe.", code="server_shutdown")
+    if isinstance(exc, ApiError):
+        return exc
+    if isinstance(exc, Exception):
+        log.exception("a stream broke")
+        return InternalError("Something broke on our side. The request id finds it in the logs.")
+    return UpstreamError("The server is shutting down. Retry is safe.", code="server_shutdown")
