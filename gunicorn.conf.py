@@ -52,7 +52,9 @@ def post_worker_init(worker):
     from llmrack.services.sweeper import Sweeper
 
     watch.follow_worker(lambda: not worker.alive, _settings.graceful_timeout_s)
-    Sweeper(worker.wsgi.extensions["llmrack"].meter).start()
+    rack = worker.wsgi.extensions["llmrack"]
+    rack.store.share_commits()
+    Sweeper(rack.meter).start()
     budgetmail.start(worker.wsgi)
     # What is loaded now lives as long as the worker: the collector need not look at it again.
     gc.collect()

@@ -130,8 +130,8 @@ def resolve(store: Store, plans: Plans, secret: str | None, now: datetime, addre
     """Who sent `secret` from `address`; None means that the request had none.
 
     Raises AuthenticationFailed with a sentence of its own for a missing, malformed, unknown, revoked, expired and
-    paused key and for a disabled account, PermissionRefused for an address that the key is not for. The database is
-    read every time, so a revocation holds from the next request on.
+    paused key and for a disabled account, PermissionRefused for an address that the key is not for. A revocation
+    holds from the next request on; with PostgreSQL, one made by another process half a second later.
     """
     return resolve_digest(store, plans, keytext.check(secret), now, address)
 
@@ -146,8 +146,7 @@ def resolve_own(store: Store, plans: Plans, account_id: int, key_id: int, now: d
 
 def resolve_digest(store: Store, plans: Plans, digest: str, now: datetime, address: str | None) -> Caller:
     """`resolve` for a key whose hash is known."""
-    with store.query() as query:
-        row = query.one(_RESOLVE, {"secret_sha256": digest})
+    row = store.recall(_RESOLVE, "secret_sha256", digest)
     if row is None:
         raise AuthenticationFailed("There is no such API key. Check which server it belongs to, or generate a new one.")
     account_id, key_id, name, mode, granted, revoked_at, expires_at, per_minute, per_day, per_month, *rest = row

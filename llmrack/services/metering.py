@@ -70,14 +70,18 @@ class Meter:
         now = self._clock()
         at = microseconds(now)
         caller, need = admission.caller, admissions.need(admission)
-        with self._store.transaction() as tx:
+        is_touched = at - self._touched.get(caller.key_id, 0) < TOUCH_KEY_EVERY_S * SECOND_US
+
+        def reserve(tx: Transaction) -> tuple[Standing, limits.Room, dict[str, object]]:
             standing = _standing(tx, caller, now)
             room = limits.room(caller, need, standing, now)
             row = admissions.row(admission, replace(need, output_tokens=room.output_tokens), now, room.is_prepaid)
             ledger.open_row(tx, {**row, "owner": self.owner, "expires_at": at + self._lease_us})
-            is_touched = at - self._touched.get(caller.key_id, 0) < TOUCH_KEY_EVERY_S * SECOND_US
             if not is_touched:
                 ledger.touch_key(tx, caller.key_id, at)
+            return standing, room, row
+
+        standing, room, row = self._store.commit(reserve)
         # Only now, so that a row whose commit was answered by silence expires like any other without an owner.
         self._open[admission.request_id] = at + self._lease_us
         if not is_touched:
@@ -88,8 +92,9 @@ class Meter:
         """Note what was delivered so far. A store that is away does not cut a stream: the next one catches up."""
         expires_at = microseconds(self._clock()) + self._lease_us
         try:
-            with self._store.transaction() as tx:
-                ledger.checkpoint(tx, request_id, prompt_tokens, completion_tokens, expires_at)
+            self._store.commit(
+                lambda tx: ledger.checkpoint(tx, request_id, prompt_tokens, completion_tokens, expires_at)
+            )
         except Unavailable:
             log.warning("a checkpoint was skipped", extra={"request_id": request_id})
             return
@@ -151,8 +156,7 @@ class Meter:
 
     def _close_dead(self, at: int, request_id: str, prompt_tokens: int, completion_tokens: int) -> bool:
         end = Settlement("worker_died", prompt_tokens, completion_tokens)
-        with self._store.transaction() as tx:
-            return ledger.close_row(tx, request_id, end, at, expired_before=at)
+        return self._store.commit(lambda tx: ledger.close_row(tx, request_id, end, at, expired_before=at))
 
     @contextmanager
     def _noting_outages(self, at: int) -> Iterator[None]:
@@ -164,15 +168,16 @@ class Meter:
 
     def _book(self, request_id: str) -> None:
         settlement, at = self._unsettled[request_id]
-        with self._store.transaction() as tx:
-            ledger.close_row(tx, request_id, settlement, at)
+        self._store.commit(lambda tx: ledger.close_row(tx, request_id, settlement, at))
         self._unsettled.pop(request_id, None)
         self._open.pop(request_id, None)
 
     def _renew(self, request_ids: Iterable[str], expires_at: int) -> None:
-        with self._store.transaction() as tx:
+        def extend(tx: Transaction) -> None:
             for request_id in request_ids:
                 ledger.extend(tx, request_id, expires_at)
+
+        self._store.commit(extend)
         for request_id in request_ids:
             if request_id in self._open:
                 self._open[request_id] = expires_at

@@ -8,7 +8,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Connection, Engine, event, exc
@@ -18,6 +18,8 @@ from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 from ..errors import Unavailable
 from . import billing, models, people
 from .base import Base
+from .group import Group, Work
+from .recall import Recall, Row
 from .statement import Statement, Transaction
 
 __all__ = ["Statement", "Store", "Transaction", "billing", "db", "engine_options", "models", "people"]
@@ -32,6 +34,10 @@ POOL_WAIT_S = 5
 CONNECT_TIMEOUT_S = 3
 BUSY_DEADLINE_S = 5.0
 RETRY_AFTER_S = 2
+# How long a worker may go on using what it remembers of a PostgreSQL database that another process has changed.
+RECALL_S = 0.4
+
+T = TypeVar("T")
 
 _POSTGRESQL_OPTIONS = "-c lock_timeout=5s -c statement_timeout=15s -c idle_in_transaction_session_timeout=30s"
 
@@ -67,6 +73,10 @@ class Store:
         self.dialect = engine.dialect.name
         self._driver: Any = engine.dialect.loaded_dbapi
         self._away = (self._driver.OperationalError, self._driver.InterfaceError)
+        self._group: Group | None = None
+        self._kept: Any = None
+        self._openings = self._changes = 0
+        self._recalls: dict[Statement, Recall] = {}
         _prepare(engine)
 
     @contextmanager
@@ -77,6 +87,7 @@ class Store:
                 _retry_while_busy(lambda: connection.exec_driver_sql("BEGIN IMMEDIATE"))
             with _ended(connection):
                 yield connection
+        self._changes += 1
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -95,6 +106,69 @@ class Store:
                 _retry_while_busy(lambda: connection.execute("BEGIN IMMEDIATE"))
             yield self._on(connection)
             connection.commit()
+
+    def commit(self, work: Work[T]) -> T:
+        """Run `work` in a transaction and return its result once that is committed.
+
+        On PostgreSQL every call has a transaction of its own: together they would hold the locks of many accounts at
+        once and wait for each other, and the server already writes commits that come together in one go.
+        An ApiError out of `work` must come before its first write. `work` may run twice, the first time undone.
+        """
+        if self._group is not None:
+            return self._group.run(work)
+        with self.transaction() as tx:
+            return work(tx)
+
+    def share_commits(self) -> None:
+        """Let calls of `commit` that come together share one, from now on: for processes that serve requests."""
+        if self.dialect == "sqlite":
+            self._group = Group(self._commit_on_kept)
+
+    def recall(self, statement: Statement, name: str, value: str) -> Row:
+        """The one row of a query whose bind `name` is `value`, from memory while nothing but `commit` has written.
+
+        On SQLite a change by anyone is noticed at once, on PostgreSQL one by another process after `RECALL_S`.
+        """
+        if statement not in self._recalls:
+            self._recalls[statement] = Recall(lambda value: self._one(statement, {name: value}), self._version)
+        return self._recalls[statement].row(value)
+
+    def _one(self, statement: Statement, values: dict[str, Any]) -> Row:
+        with self.query() as query:
+            return query.one(statement, values)
+
+    def _version(self) -> object:
+        """Another value than before when something that is remembered may have changed."""
+        if self.dialect != "sqlite":
+            return self._changes, time.monotonic() // RECALL_S
+        with self._translated():
+            # Counts the commits of every connection but this one: https://sqlite.org/pragma.html#pragma_data_version
+            (version,) = self._keep().execute("PRAGMA data_version").fetchone()
+            return self._openings, version
+
+    def _keep(self) -> Any:
+        """The one connection of `commit`: its own commits do not change what is remembered."""
+        if self._kept is None:
+            pooled = self.engine.raw_connection()
+            self._kept = pooled.dbapi_connection
+            pooled.detach()
+            self._openings += 1
+        return self._kept
+
+    def _commit_on_kept(self, work: Work[T]) -> T:
+        with self._translated():
+            try:
+                connection = self._keep()
+                _retry_while_busy(lambda: connection.execute("BEGIN IMMEDIATE"))
+                result = work(self._on(connection))
+                connection.commit()
+            except BaseException:
+                # Closing it undoes what was not committed; the next one opens another.
+                kept, self._kept = self._kept, None
+                if kept is not None:
+                    kept.close()
+                raise
+            return result
 
     @contextmanager
     def query(self) -> Iterator[Transaction]:
