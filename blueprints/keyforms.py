@@ -16,6 +16,7 @@ from wtforms import (
     TextAreaField,
     ValidationError,
 )
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired, Length, NumberRange, Optional
 from wtforms.widgets import CheckboxInput, ListWidget
 
@@ -30,10 +31,18 @@ from .forms import PageForm, plain_text
 LARGEST = 10**15
 LONGEST_DAYS = 3650
 PERMISSIONS = [
-    (rights.ALL, "All, also what is added later"),
-    *((row.name, f"{row.name.capitalize()}: {row.help.rstrip('.')}") for row in rights.PERMISSIONS),
+    SelectChoice(rights.ALL, "All, also what is added later"),
+    *(SelectChoice(row.name, f"{row.name.capitalize()} ({row.help.rstrip('.')})") for row in rights.PERMISSIONS),
 ]
-EXPIRIES = [("", "Never"), ("7", "7 days"), ("30", "30 days"), ("90", "90 days"), ("365", "1 year"), ("on", "On a day")]
+EXPIRIES = [
+    SelectChoice("", "Never"),
+    SelectChoice("7", "7 days"),
+    SelectChoice("30", "30 days"),
+    SelectChoice("90", "90 days"),
+    SelectChoice("365", "1 year"),
+    SelectChoice("on", "On a day"),
+]
+MODES = [SelectChoice("live", "Live"), SelectChoice("test", "Test")]
 
 
 class Checkboxes(SelectMultipleField):
@@ -65,7 +74,7 @@ class KeyForm(PageForm):
         [DataRequired("Give the key a name, so that you can tell it from others."), Length(max=100), plain_text],
         render_kw={"autocomplete": "off", "maxlength": "100"},
     )
-    mode = RadioField("Mode", choices=[("live", "Live"), ("test", "Test")], default="live")
+    mode = RadioField("Mode", choices=MODES, default="live")
     permissions = Checkboxes("Permissions", choices=PERMISSIONS, default=[rights.ALL])
     expiry = SelectField("Expires", choices=EXPIRIES, default="", validate_choice=True)
     expires_on = DateField("Last day, if “On a day” (UTC)", [Optional()])
@@ -76,7 +85,7 @@ class KeyForm(PageForm):
     addresses = TextAreaField("Allowed addresses", [_networks], render_kw={"rows": "2", "spellcheck": "false"})
 
     def offer(self, catalog: Catalog) -> KeyForm:
-        self.models.choices = [(model.id, model.id) for model in catalog]
+        self.models.choices = [SelectChoice(model.id) for model in catalog]
         return self
 
     def validate_permissions(self, field: Any) -> None:

@@ -34,7 +34,8 @@ def check(password: str, email: str = "") -> None:
     if len(password) > LONGEST:
         raise WeakPassword(f"Use at most {LONGEST} characters.")
     lower = password.lower()
-    names = {part for part in (email.lower(), email.lower().partition("@")[0]) if len(part) >= 4}
+    # The whole address first: without its front part it would not be found any more.
+    names = [part for part in (email.lower(), email.lower().partition("@")[0]) if len(part) >= 4]
     rest = functools.reduce(lambda text, word: text.replace(word, ""), (*names, *PRODUCT_WORDS), lower)
     if lower in _common() or len(rest.strip("0123456789!.-_ ")) == 0 or len(set(lower)) < 4:
         raise WeakPassword("This password is one of the first that anyone would try. Choose another one.")

@@ -1,0 +1,134 @@
+"""Signing up and confirming an address."""
+
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+
+from llmrack.services import logins
+from llmrack.services.rack import Rack
+from tests.pages.conftest import Post
+from tests.support.visitor import PASSWORD, Visitor, link_in, make_person
+
+
+def sign_up(visitor: Visitor, email: str, password: str = PASSWORD):  # type: ignore[no-untyped-def]
+    return visitor.post("/signup", {"email": email, "password": password})
+
+
+def test_whoever_signs_up_confirms_the_address_and_lands_on_the_keys(visitor: Visitor, post: Post, email: str) -> None:
+    assert sign_up(visitor, email).headers["Location"] == "/signup/sent"
+    assert not visitor.is_signed_in()
+    path = link_in(post.last(email))
+    page = visitor.get(path)
+    assert "Confirm address" in page.text
+    done = visitor.post("/verify", {"token": path.partition("=")[2]})
+    assert (done.status_code, done.headers["Location"]) == (303, "/dashboard/keys")
+    assert visitor.is_signed_in()
+
+
+def test_looking_at_a_link_changes_nothing_and_using_it_ends_it(visitor: Visitor, post: Post, email: str) -> None:
+    sign_up(visitor, email)
+    path = link_in(post.last(email))
+    for _ in range(5):
+        assert visitor.get(path).status_code == 200
+    token = path.partition("=")[2]
+    assert visitor.post("/verify", {"token": token}).status_code == 303
+    assert visitor.post("/verify", {"token": token}).status_code == 404
+    assert visitor.get(path).status_code == 404
+
+
+def test_another_browser_confirms_the_address_but_is_not_signed_in(
+    visitor: Visitor, another: Callable[[], Visitor], post: Post, email: str, rack: Rack
+) -> None:
+    sign_up(visitor, email)
+    other = another()
+    done = other.post("/verify", {"token": link_in(post.last(email)).partition("=")[2]})
+    assert done.headers["Location"] == "/login"
+    assert not other.is_signed_in()
+    person = logins.find(rack.store, email)
+    assert person is not None
+    assert person.is_verified
+
+
+def test_a_known_address_gets_the_same_page_and_a_mail_that_says_so(
+    app: Flask, visitor: Visitor, post: Post, email: str
+) -> None:
+    make_person(app, email)
+    known = sign_up(visitor, email)
+    fresh = sign_up(visitor, f"x{email}")
+    assert (known.status_code, known.headers["Location"], known.data) == (
+        fresh.status_code,
+        fresh.headers["Location"],
+        fresh.data,
+    )
+    assert "have an LLMRack account already" in post.last(email).subject
+    assert visitor.sign_in(email).status_code == 303
+
+
+def test_without_a_mail_server_one_signs_in_at_once(visitor: Visitor, email: str) -> None:
+    assert sign_up(visitor, email).headers["Location"] == "/login"
+    assert visitor.sign_in(email).status_code == 303
+    assert visitor.key(mode="live").startswith("rl_live_")
+
+
+def test_live_keys_wait_for_the_confirmation_where_mail_is_configured(
+    app: Flask, visitor: Visitor, post: Post, email: str
+) -> None:
+    make_person(app, email, is_verified=False)
+    visitor.sign_in(email)
+    refused = visitor.post("/dashboard/keys", {"name": "k", "mode": "live", "permissions": "all", "expiry": ""})
+    assert refused.status_code == 400
+    assert "Live keys wait until your e-mail address is confirmed" in refused.text
+    assert visitor.key(mode="test").startswith("rl_test_")
+    visitor.post("/dashboard/settings/verification")
+    visitor.post("/verify", {"token": link_in(post.last(email)).partition("=")[2]})
+    assert visitor.key(mode="live").startswith("rl_live_")
+
+
+@pytest.mark.parametrize(
+    ("password", "reason"),
+    [
+        ("short", "at least 8"),
+        ("password", "first that anyone would try"),
+        ("Password", "first that anyone would try"),
+        ("iloveyou", "first that anyone would try"),
+        ("llmrack123", "first that anyone would try"),
+        ("aaaaaaaaaaaa", "first that anyone would try"),
+        ("person0@example.com", "first that anyone would try"),
+        ("x" * 257, "at most 256"),
+    ],
+)
+def test_passwords_that_are_easy_to_guess_are_refused(visitor: Visitor, password: str, reason: str) -> None:
+    page = sign_up(visitor, "person0@example.com", password)
+    assert page.status_code == 400
+    assert reason in page.text
+    assert f'value="{password}"' not in page.text
+
+
+@pytest.mark.parametrize("password", ["correct horse", "ÄÖÜ 日本語 🦙 ok", "x1y2z" * 50, "        spaces count  "])
+def test_long_and_unusual_passwords_work(app: Flask, visitor: Visitor, email: str, password: str) -> None:
+    assert sign_up(visitor, email, password).status_code == 303
+    assert visitor.sign_in(email, password).status_code == 303
+
+
+def test_addresses_are_one_whatever_their_case(visitor: Visitor, another: Callable[[], Visitor], email: str) -> None:
+    sign_up(visitor, email.upper())
+    assert another().sign_in(f" {email} ").status_code == 303
+
+
+@pytest.mark.parametrize("text", ["", "nobody", "a@b@c", "a b@example.com", "a@", "<script>@example.com"])
+def test_what_is_no_address_is_refused(visitor: Visitor, text: str) -> None:
+    page = sign_up(visitor, text)
+    assert page.status_code == 400
+    assert "Enter an e-mail address such as" in page.text
+    assert "<script>@" not in page.text
+
+
+def test_a_server_can_be_closed_to_strangers(app: Flask, visitor: Visitor, email: str, rack: Rack) -> None:
+    rack.settings._values["signup"] = False
+    try:
+        assert "does not take sign-ups" in visitor.get("/signup").text
+        assert sign_up(visitor, email).status_code == 400
+    finally:
+        rack.settings._values["signup"] = True
+    assert logins.find(rack.store, email) is None
