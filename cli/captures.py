@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,7 +24,10 @@ captures = AppGroup("captures", help="The documentation's recorded answers.")
 @click.option("--key", envvar="LLMRACK_API_KEY", required=True, help="[env: LLMRACK_API_KEY]")
 @click.option("--by", help="What answers live keys, in words; otherwise the Ollama of this configuration.")
 def record(names: tuple[str, ...], url: str | None, key: str, by: str | None) -> None:
-    """Send the stored requests NAMES (all without any) to a running server, and keep its answers."""
+    """Send the stored requests NAMES (all without any) to a running server, and keep its answers.
+
+    A new capture starts as a file with its request alone; record it before a page names it.
+    """
     rack: Rack = current_app.extensions["llmrack"]
     base_url = (url or rack.settings.public_url or f"http://{rack.settings.host}:{rack.settings.port}").rstrip("/")
     folder = CONTENT / "captures"

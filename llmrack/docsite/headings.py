@@ -41,4 +41,4 @@ def find(markdown: str) -> Iterator[Heading]:
 def plain(markdown: str) -> str:
     """The words of a line or a paragraph without its markup."""
     text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", markdown)
-    return re.sub(r"[`*]|(?<!\w)_|_(?!\w)", "", text)
+    return re.sub(r"[`*]", "", text)

@@ -95,9 +95,3 @@ def _check_links(site: Site, page: Page) -> None:
             raise BadDocs(f"{page.slug}: the link to {url} leads nowhere")
         if target is not None and fragment and fragment not in target.ids:
             raise BadDocs(f"{page.slug}: {path} has no heading with the id {fragment}")
-
-
-def words(markdown: str) -> list[str]:
-    """The words a reader of the Markdown sees, without its markup."""
-    text = re.sub(r"^```\w*$", "", markdown, flags=re.MULTILINE)
-    return re.findall(r"\w+", headings.plain(re.sub(r"^\|[-| ]+\|$", "", text, flags=re.MULTILINE)))

@@ -273,9 +273,8 @@
   }
 
   function showFacts() {
-    const { window: size, prices, can: list_ } = option().dataset;
-    const names = list_.split(" ").filter((name) => name !== "insert").join(", ");
-    part("model-facts").textContent = `${Number(size).toLocaleString("en")} tokens window. ${prices} per 1M tokens. Can: ${names}.`;
+    const { window: size, prices, badges } = option().dataset;
+    part("model-facts").textContent = `${badges}. Window of ${Number(size).toLocaleString("en")} tokens. ${prices} per 1M.`;
     part("no-tools").hidden = can("tools");
     part("images").hidden = !can("vision");
   }
