@@ -13,6 +13,7 @@ from typing import Any
 from ..errors import InvalidRequest
 from . import jsonbody, schemas
 from .ollama import ToolCall
+from .tools import MAX_PARTS, Tool
 
 # Pieces of text after which a beginning that fits a call cannot turn out otherwise: the longest name and its wrapping.
 LONGEST_CALL_START = 192
@@ -62,26 +63,33 @@ def deltas(calls: list[dict[str, Any]], first_index: int) -> list[dict[str, Any]
     return [{"index": first_index + offset, **call} for offset, call in enumerate(calls)]
 
 
-def call_format(written: list[dict[str, Any]]) -> dict[str, Any]:
-    """The schema of an answer that is nothing but a call of one of these tools: {"name": ..., "arguments": {...}}."""
+def call_format(written: list[Tool]) -> dict[str, Any]:
+    """The schema of an answer that is nothing but a call of one of these tools: {"name": ..., "arguments": {...}}.
+
+    Raises InvalidRequest when it is too large.
+    """
     calls = _call_schemas(written)
     return calls[0] if len(calls) == 1 else {"anyOf": calls}
 
 
-def or_call(answer: Any, written: list[dict[str, Any]]) -> Any:
-    """Ollama's `format` for an answer that is either of this format or a call of one of these tools."""
+def or_call(answer: Any, written: list[Tool]) -> Any:
+    """Ollama's `format` for an answer that is either of this format or a call of one of these tools.
+
+    Raises InvalidRequest when it is too large.
+    """
     if not written or not isinstance(answer, dict):
         return answer
     return {"anyOf": [answer, *_call_schemas(written)]}
 
 
-def _call_schemas(written: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _call_schemas(written: list[Tool]) -> list[dict[str, Any]]:
+    budget = schemas.Budget("tools", MAX_PARTS)
     return [
         {
             "type": "object",
             "properties": {
-                "name": {"enum": [tool["name"]]},
-                "arguments": schemas.to_grammar({**tool["parameters"], "type": "object"}, "tools"),
+                "name": {"enum": [tool.name]},
+                "arguments": schemas.to_grammar({**tool.parameters, "type": "object"}, budget),
             },
             "required": ["name", "arguments"],
             "additionalProperties": False,
@@ -90,7 +98,7 @@ def _call_schemas(written: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def written_call(written: list[dict[str, Any]], text: str) -> tuple[tuple[str, dict[str, Any]], str | None]:
+def written_call(written: list[Tool], text: str) -> tuple[tuple[str, dict[str, Any]], str | None]:
     """((name, arguments), None) from the text of such an answer, or what is wrong with it as the second part."""
     nothing: tuple[str, dict[str, Any]] = ("", {})
     try:
@@ -98,22 +106,22 @@ def written_call(written: list[dict[str, Any]], text: str) -> tuple[tuple[str, d
     except (ValueError, RecursionError):
         return nothing, "it is not JSON"
     name = call.get("name") if isinstance(call, dict) else None
-    tool = next((tool for tool in written if tool["name"] == name), None)
+    tool = next((tool for tool in written if tool.name == name), None)
     if tool is None:
         return nothing, "it names none of the tools"
     arguments = call.get("arguments", call.get("parameters"))
     if not isinstance(arguments, dict):
         return nothing, "its arguments are not an object"
-    checker = tool["checker"]
-    return (tool["name"], arguments), checker.fault(arguments) if checker is not None else None
+    checker = tool.checker
+    return (tool.name, arguments), checker.fault(arguments) if checker is not None else None
 
 
-def may_become_call(written: list[dict[str, Any]], text: str) -> bool:
+def may_become_call(written: list[Tool], text: str) -> bool:
     """Whether the beginning of an answer can still turn out to be a call, so that it must not be shown as text yet."""
     start = "".join(text.split())
     for tool in written:
         for word in ("arguments", "parameters"):
-            call = f'{{"name":"{tool["name"]}","{word}":{{'
+            call = f'{{"name":"{tool.name}","{word}":{{'
             if call.startswith(start) or start.startswith(call):
                 return True
     return False

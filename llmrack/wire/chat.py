@@ -13,9 +13,12 @@ from .chatplain import ChatPlain
 from .chatstream import ChatStream
 from .messages import Conversation
 from .responseformat import Format
+from .tools import Tool
 
 # Words that only mean something beside tools that are used.
 _TOOL_FIELDS = ("tools", "tool_choice", "parallel_tool_calls")
+# Checking a schema takes about a second for so much of it.
+MAX_STRICT_CHARS = 100_000
 _AUTO = tools.Choice()
 _EFFORTS = {"minimal": "low", "xhigh": "max"}
 # Longest seed the model server's own type holds (an unsigned 32-bit number, of which the last means "random").
@@ -26,8 +29,9 @@ _SEEDS = 2**31 - 1
 class ChatAsk:
     """A checked request; see `asks.Ask`.
 
-    `tools` are as Ollama reads them. Those of `written` may be called by writing {"name", "arguments"} as the answer,
-    because a schema holds the model to JSON; `must_call` says that nothing else is an answer.
+    `tools` are as Ollama reads them, `constraint` is Ollama's `format`. Those of `written` may be called by writing
+    {"name", "arguments"} as the answer, because the constraint holds the model to JSON; `must_call` says that nothing
+    else is an answer.
     """
 
     model: Model
@@ -39,10 +43,11 @@ class ChatAsk:
     conversation: Conversation
     options: dict[str, Any]
     tools: list[dict[str, Any]]
-    written: list[dict[str, Any]]
+    written: list[Tool]
     must_call: bool
     is_parallel: bool
     format: Format | None
+    constraint: Any
     think: bool | str | None
     top_logprobs: int | None
     has_usage_chunk: bool
@@ -60,10 +65,8 @@ class ChatAsk:
         body["options"] |= {**self.options, "num_predict": max(1, output_tokens)}
         if self.tools:
             body["tools"] = self.tools
-        if self.must_call:
-            body["format"] = calls.call_format(self.written)
-        elif self.format is not None:
-            body["format"] = calls.or_call(self.format.ollama, self.written)
+        if self.constraint is not None:
+            body["format"] = self.constraint
         if self.think is not None:
             body["think"] = self.think
         if self.top_logprobs is not None:
@@ -91,6 +94,9 @@ def parse(raw: bytes, catalog: Catalog, features: Features) -> ChatAsk:
     if choice.is_forced and not model.can("tools"):
         conversation.instruct(tools.instruction(offered))
         ours = []
+    format_ = values.get("response_format")
+    # A response_format alone would keep the model from ever calling the tools beside it.
+    written = offered if choice.is_forced or format_ is not None else []
     size_bytes = conversation.size_bytes + sum(length_bytes(str(tool)) for tool in ours)
     refuse_too_long(model, conversation.texts, size_bytes, "messages")
     prompt_tokens = estimate(model, size_bytes, len(conversation.messages), conversation.images)
@@ -104,21 +110,35 @@ def parse(raw: bytes, catalog: Catalog, features: Features) -> ChatAsk:
         conversation=conversation,
         options=options(fields.CHAT, values),
         tools=ours,
-        # A response_format alone would keep the model from ever calling the tools beside it.
-        written=offered if choice.is_forced or "response_format" in values else [],
+        written=written,
         must_call=choice.is_forced,
         is_parallel=values.get("parallel_tool_calls", True),
-        format=values.get("response_format"),
+        format=format_,
+        constraint=_constraint(format_, written, must_call=choice.is_forced),
         think=_think(values, model),
         top_logprobs=_top_logprobs(values, features),
         has_usage_chunk=values.get("stream_options", {}).get("include_usage", False),
-        schemas=_schemas(values.get("response_format"), offered),
+        schemas=_schemas(format_, offered),
     )
 
 
-def _schemas(format_: Format | None, offered: list[dict[str, Any]]) -> dict[str, Any]:
+def _constraint(format_: Format | None, written: list[Tool], *, must_call: bool) -> Any:
+    """Ollama's `format`: a call, an answer in the client's format, or either. Raises InvalidRequest."""
+    if sum(len(str(tool.schema)) for tool in written if tool.is_strict) > MAX_STRICT_CHARS:
+        raise InvalidRequest(
+            f"The strict tools have more than {MAX_STRICT_CHARS} characters of schemas.", param="tools"
+        )
+    for tool in written:
+        # A schema that is none is told before the model works, not after.
+        tool.checker  # noqa: B018
+    if must_call:
+        return calls.call_format(written)
+    return calls.or_call(format_.ollama, written) if format_ is not None else None
+
+
+def _schemas(format_: Format | None, offered: list[Tool]) -> dict[str, Any]:
     """The client's own schemas, whole; see `engines.base.Call`."""
-    whole: dict[str, Any] = {"tools": {tool["name"]: tool["schema"] for tool in offered if tool["schema"]}}
+    whole: dict[str, Any] = {"tools": {tool.name: tool.schema for tool in offered if tool.schema}}
     if format_ is not None and format_.schema is not None:
         whole["response_format"] = format_.schema
     return whole

@@ -111,7 +111,8 @@ class _Reader:
                 raise InvalidRequest(f"{where} must be an object, not {kind_of(part)}.", param=where)
             kind = part.get("type")
             if kind in ("text", "input_text", "output_text", "refusal"):
-                texts.append(_text(part.get("refusal" if kind == "refusal" else "text"), f"{where}.text"))
+                key = "refusal" if kind == "refusal" else "text"
+                texts.append(_text(part.get(key), f"{where}.{key}"))
             elif kind == "image_url":
                 self._image(part, ours, where)
             else:

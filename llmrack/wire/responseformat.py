@@ -73,4 +73,4 @@ def _schema(wrapper: Any, param: str) -> Format:
             raise InvalidRequest(f"{param}.{name} must be a string.", param=f"{param}.{name}")
     plain = schemas.inline(schema, where)
     checker = validation.checker(schema, where)
-    return Format(schemas.to_grammar(plain, where), checker, is_strict=strict is True, schema=schema)
+    return Format(schemas.to_grammar(plain, schemas.Budget(where)), checker, is_strict=strict is True, schema=schema)

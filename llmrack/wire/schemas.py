@@ -20,25 +20,40 @@ MAX_INTEGER = 2**53
 ANYTHING: dict[str, Any] = {"type": ["object", "array", "string", "number", "boolean", "null"]}
 
 
-def inline(schema: dict[str, Any], param: str) -> dict[str, Any]:
+class Budget:
+    """How many parts schemas may have in all. Spending more raises InvalidRequest with `param`."""
+
+    def __init__(self, param: str, parts: int = MAX_PARTS) -> None:
+        self._param = param
+        self._parts = parts
+        self._left = parts
+
+    def spend(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise InvalidRequest(
+                f"{self._param} has more than {self._parts} parts once its references are written out.",
+                param=self._param,
+            )
+
+
+def inline(schema: dict[str, Any], param: str, budget: Budget | None = None) -> dict[str, Any]:
     """The schema without `$ref`, `const`, `allOf` and `oneOf`. Raises InvalidRequest with `param`.
 
     {"$ref": "#/$defs/A"} becomes A's own text, {"const": 1} becomes {"enum": [1]}, `allOf` is merged, and `oneOf`
     becomes `anyOf`, which is what models and grammars can follow.
     """
-    return _Inliner(schema, param).plain(schema, ())
+    return _Inliner(schema, param, budget or Budget(param)).plain(schema, ())
 
 
 class _Inliner:
-    def __init__(self, root: dict[str, Any], param: str) -> None:
+    def __init__(self, root: dict[str, Any], param: str, budget: Budget) -> None:
         self._root = root
         self._param = param
-        self._parts = 0
+        self._budget = budget
 
     def plain(self, schema: Any, path: tuple[str, ...]) -> dict[str, Any]:
-        self._parts += 1
-        if self._parts > MAX_PARTS:
-            raise _too_large(self._param)
+        self._budget.spend()
         if not isinstance(schema, dict):
             return {}
         if "$ref" in schema:
@@ -101,10 +116,6 @@ class _Inliner:
         return plain
 
 
-def _too_large(param: str) -> InvalidRequest:
-    return InvalidRequest(f"{param} has more than {MAX_PARTS} parts once its references are written out.", param=param)
-
-
 def _dicts(value: Any) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
@@ -120,24 +131,21 @@ def _merge(into: dict[str, Any], part: dict[str, Any]) -> None:
             into.setdefault(key, value)
 
 
-def to_grammar(schema: dict[str, Any], param: str) -> dict[str, Any]:
+def to_grammar(schema: dict[str, Any], budget: Budget) -> dict[str, Any]:
     """An inlined schema reduced to what the model server can turn into a grammar.
 
     It refuses a schema it does not recognise as a whole, so everything doubtful is left out; the finished answer is
-    checked against the original. Raises InvalidRequest with `param` when it would grow too large.
+    checked against the original. Raises InvalidRequest when the grammar would outgrow the budget.
     """
-    return _Grammar(param).of(schema)
+    return _Grammar(budget).of(schema)
 
 
 class _Grammar:
-    def __init__(self, param: str) -> None:
-        self._param = param
-        self._parts = 0
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
 
     def of(self, schema: Any) -> dict[str, Any]:
-        self._parts += 1
-        if self._parts > MAX_PARTS:
-            raise _too_large(self._param)
+        self._budget.spend()
         if not isinstance(schema, dict):
             schema = {}
         if isinstance(schema.get("enum"), list) and schema["enum"]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from ..errors import InvalidRequest
@@ -13,45 +14,62 @@ from .jsonbody import kind_of
 
 MAX_TOOLS = 128
 _NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,128}")
+# Of all tools together, once their references are written out. Sixteen tools of an agent have about 1,000.
+MAX_PARTS = 20_000
 NO_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}
 
 
-def read(value: Any, param: str) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class Tool:
+    """A function on offer. `schema` is the client's own, `parameters` the same with its references written out."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+    schema: dict[str, Any]
+    is_strict: bool
+    param: str
+
+    @cached_property
+    def checker(self) -> validation.Checker | None:
+        """Only a strict function promises arguments that hold its schema. Raises InvalidRequest."""
+        return validation.checker(self.schema, f"{self.param}.parameters") if self.is_strict and self.schema else None
+
+
+def read(value: Any, param: str) -> list[Tool]:
     """[{"type": "function", "function": {"name", "description"?, "parameters"?, "strict"?}}], checked."""
     if not isinstance(value, list):
         raise InvalidRequest(f"{param} must be an array, not {kind_of(value)}.", param=param)
     if len(value) > MAX_TOOLS:
         raise InvalidRequest(f"{param} takes at most {MAX_TOOLS} tools.", param=param)
-    return [_read_tool(tool, f"{param}[{index}]") for index, tool in enumerate(value)]
+    budget = schemas.Budget(param, MAX_PARTS)
+    return [_read_tool(tool, f"{param}[{index}]", budget) for index, tool in enumerate(value)]
 
 
-def _read_tool(tool: Any, param: str) -> dict[str, Any]:
+def _read_tool(tool: Any, param: str, budget: schemas.Budget) -> Tool:
     if not isinstance(tool, dict):
         raise InvalidRequest(f"{param} must be an object, not {kind_of(tool)}.", param=param)
     if tool.get("type", "function") != "function":
         raise InvalidRequest(f"{param}.type must be function; other tools are not supported.", param=f"{param}.type")
-    function = tool.get("function")
+    function, param = tool.get("function"), f"{param}.function"
     if not isinstance(function, dict):
-        raise InvalidRequest(f"{param}.function must be an object.", param=f"{param}.function")
-    name = read_name(function.get("name"), f"{param}.function.name")
-    description = function.get("description")
-    if description is not None and not isinstance(description, str):
-        raise InvalidRequest(f"{param}.function.description must be a string.", param=f"{param}.function.description")
-    strict = function.get("strict")
-    if strict is not None and not isinstance(strict, bool):
-        raise InvalidRequest(f"{param}.function.strict must be true or false.", param=f"{param}.function.strict")
-    parameters = function.get("parameters")
-    if parameters is not None and not isinstance(parameters, dict):
-        raise InvalidRequest(f"{param}.function.parameters must be an object.", param=f"{param}.function.parameters")
-    where = f"{param}.function.parameters"
-    return {
-        "name": name,
-        "description": description or "",
-        "parameters": schemas.inline(parameters, where) if parameters else NO_PARAMETERS,
-        "schema": parameters,
-        # Only a strict function promises arguments that hold its schema.
-        "checker": validation.checker(parameters, where) if parameters and strict else None,
-    }
+        raise InvalidRequest(f"{param} must be an object.", param=param)
+    name = read_name(function.get("name"), f"{param}.name")
+    for key, kind, words in _OPTIONAL:
+        if function.get(key) is not None and not isinstance(function[key], kind):
+            raise InvalidRequest(f"{param}.{key} must be {words}.", param=f"{param}.{key}")
+    schema = function.get("parameters") or {}
+    return Tool(
+        name,
+        function.get("description") or "",
+        schemas.inline(schema, f"{param}.parameters", budget) if schema else NO_PARAMETERS,
+        schema,
+        function.get("strict") is True,
+        param,
+    )
+
+
+_OPTIONAL = (("description", str, "a string"), ("strict", bool, "true or false"), ("parameters", dict, "an object"))
 
 
 def read_name(name: Any, param: str) -> str:
@@ -97,22 +115,22 @@ def _chosen_name(tool: Any, param: str) -> str:
     return read_name(function.get("name"), f"{param}.function.name")
 
 
-def chosen(offered: list[dict[str, Any]], choice: Choice) -> list[dict[str, Any]]:
+def chosen(offered: list[Tool], choice: Choice) -> list[Tool]:
     """The tools a choice leaves. Raises InvalidRequest for a choice that cannot be met."""
     if choice.names is None:
         left = offered
     else:
-        known = {tool["name"] for tool in offered}
+        known = {tool.name for tool in offered}
         for name in choice.names:
             if name not in known:
                 raise InvalidRequest(f"tool_choice names {name!r}, which is not among the tools.", param="tool_choice")
-        left = [tool for tool in offered if tool["name"] in choice.names]
+        left = [tool for tool in offered if tool.name in choice.names]
     if choice.is_forced and not left:
         raise InvalidRequest("tool_choice asks for a call, but there are no tools.", param="tool_choice")
     return left
 
 
-def instruction(tools: list[dict[str, Any]]) -> str:
+def instruction(tools: list[Tool]) -> str:
     """The tools in words, for a model whose template has no place for them."""
     listed = "\n".join(json.dumps(tool["function"], ensure_ascii=False) for tool in to_ollama(tools))
     return (
@@ -121,15 +139,15 @@ def instruction(tools: list[dict[str, Any]]) -> str:
     )
 
 
-def to_ollama(tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def to_ollama(tools: list[Tool]) -> list[dict[str, Any]]:
     """The tools as Ollama reads them. Its structs refuse what does not fit their types, so only that is sent."""
     return [
         {
             "type": "function",
             "function": {
-                "name": tool["name"],
-                "description": tool["description"],
-                "parameters": _parameters(tool["parameters"]),
+                "name": tool.name,
+                "description": tool.description,
+                "parameters": _parameters(tool.parameters),
             },
         }
         for tool in tools

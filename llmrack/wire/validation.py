@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -12,6 +13,8 @@ import msgspec
 import re2  # type: ignore[import-untyped]
 import referencing
 from jsonschema import Draft202012Validator
+from jsonschema_specifications import REGISTRY as SPECIFICATIONS  # type: ignore[import-untyped]
+from referencing.jsonschema import DRAFT202012
 
 from ..errors import InvalidRequest
 
@@ -58,7 +61,8 @@ class Checker:
         if error is not None:
             place = error.json_path.removeprefix("$")
             raise InvalidRequest(f"{param}{place} is not valid JSON Schema: {error.message[:200]}", param=param)
-        self._schema = schema
+        _require_inner_references(schema, param)
+        self._schema = _undeclared(schema)
         self._patterns = _Patterns(schema)
         self.loose: tuple[str, ...] = ("pattern",) if self._patterns.has_loose else ()
 
@@ -196,5 +200,60 @@ _VALIDATOR: Any = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
 )
 
 
+# Words whose values are data, where `$schema` is a key like any other.
+_DATA = frozenset({"enum", "const", "default", "examples"})
+
+
+def _undeclared(schema: Any) -> Any:
+    """The schema without `$schema`: wherever that stands, jsonschema would go on with its own stock validator."""
+    if isinstance(schema, list):
+        return [_undeclared(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: value if key in _DATA else _undeclared(value)
+        for key, value in schema.items()
+        if key != "$schema" or not isinstance(value, str)
+    }
+
+
+def _renamed_specification() -> tuple[Any, Any]:
+    """(the metaschema, the registry of its parts) of draft 2020-12 under names of ours.
+
+    Under their own names jsonschema prefers its own copies, which declare themselves and so leave our validator.
+    """
+    parts = {}
+    for uri in SPECIFICATIONS:
+        if _DRAFT in uri:
+            text = json.dumps(_undeclared(SPECIFICATIONS.contents(uri)))
+            parts[uri.replace(_DRAFT, _OURS)] = json.loads(text.replace(_DRAFT, _OURS))
+    registry: Any = referencing.Registry()
+    resources = ((uri, DRAFT202012.create_resource(contents)) for uri, contents in parts.items())
+    return parts[f"{_OURS}schema"], registry.with_resources(resources)
+
+
+_DRAFT = "https://json-schema.org/draft/2020-12/"
+_OURS = "https://draft.invalid/2020-12/"
+_META_SCHEMA, _META_REGISTRY = _renamed_specification()
+_META_PATTERNS = _Patterns(_META_SCHEMA)
+
+
 def _meta() -> Any:
-    return _VALIDATOR(Draft202012Validator.META_SCHEMA, format_checker=_Run(_Patterns({})))
+    return _VALIDATOR(_META_SCHEMA, registry=_META_REGISTRY, format_checker=_Run(_META_PATTERNS))
+
+
+def _require_inner_references(schema: Any, param: str) -> None:
+    """Raises InvalidRequest for a reference that leaves the schema."""
+    stack = [schema]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, list):
+            stack.extend(part)
+        elif isinstance(part, dict):
+            for word in ("$ref", "$dynamicRef"):
+                target = part.get(word)
+                if isinstance(target, str) and not target.startswith("#"):
+                    raise InvalidRequest(
+                        f"{param} refers to {target[:100]!r}, which is not a place inside it.", param=param
+                    )
+            stack.extend(value for key, value in part.items() if key not in _DATA)

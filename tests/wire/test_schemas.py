@@ -76,7 +76,9 @@ def test_references_that_double_at_every_step_are_refused_quickly() -> None:
 def test_choices_that_multiply_what_stands_beside_them_are_refused_quickly() -> None:
     wide = {f"p{n}": {"type": "string"} for n in range(1000)}
     with pytest.raises(InvalidRequest, match="parts"):
-        schemas.to_grammar({"type": "object", "properties": wide, "anyOf": [{"required": ["a"]}] * 1000}, "x")
+        schemas.to_grammar(
+            {"type": "object", "properties": wide, "anyOf": [{"required": ["a"]}] * 1000}, schemas.Budget("x")
+        )
 
 
 @pytest.mark.parametrize(
@@ -124,7 +126,7 @@ def test_choices_that_multiply_what_stands_beside_them_are_refused_quickly() -> 
     ],
 )
 def test_a_schema_is_reduced_to_what_makes_a_grammar(schema: Any, grammar: Any) -> None:
-    assert schemas.to_grammar(schema, "x") == grammar
+    assert schemas.to_grammar(schema, schemas.Budget("x")) == grammar
 
 
 def test_tool_parameters_hold_only_what_ollamas_structs_take() -> None:
@@ -198,6 +200,28 @@ def test_what_is_no_schema_is_refused_by_its_place(schema: Any, place: str) -> N
     assert caught.value.message.startswith(f"{place} is not valid JSON Schema")
 
 
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"not": {"$ref": "http://example.com/a"}},
+        {"if": {"$dynamicRef": "https://json-schema.org/draft/2020-12/schema"}},
+        {"$defs": {f"d{n}": {"type": "string"} for n in range(20_000)}},
+    ],
+)
+def test_a_schema_that_leaves_itself_or_never_ends_is_refused_quickly(schema: Any) -> None:
+    started = time.perf_counter()
+    with pytest.raises(InvalidRequest) as caught:
+        Checker(schema, "x")
+    assert caught.value.param == "x"
+    assert time.perf_counter() - started < 10
+
+
+def test_a_key_named_like_a_declaration_is_still_a_key() -> None:
+    checker = Checker({"properties": {"$schema": {"type": "string"}}, "enum": [{"$schema": "x"}]}, "x")
+    assert checker.fault({"$schema": "x"}) is None
+    assert checker.fault({"$schema": "y"}) is not None
+
+
 @pytest.mark.parametrize("pattern", ["(?=a)b", "(a)\\1", "(", "a" * 2000])
 def test_a_pattern_that_cannot_run_in_bounded_time_is_left_out_and_said(pattern: str) -> None:
     checker = Checker({"properties": {"a": {"pattern": pattern}}}, "x")
@@ -218,6 +242,11 @@ def test_a_pattern_that_cannot_run_in_bounded_time_is_left_out_and_said(pattern:
             {"x": {"x": {"x": {"x": {"x": {"x": {"x": {"x": {"x": {"x": {"x": {"x": {}}}}}}}}}}}}},
         ),
         ({"items": {"type": "integer"}}, [1] * 500_000),
+        # A subschema that declares a draft of its own must not get jsonschema's own matcher.
+        (
+            {"properties": {"a": {"$schema": "http://json-schema.org/draft-04/schema#", "pattern": "^(a+)+$"}}},
+            {"a": "a" * 60 + "b"},
+        ),
     ],
 )
 def test_no_schema_makes_checking_endless(schema: Any, value: Any) -> None:
