@@ -67,10 +67,10 @@ def test_a_reference_to_elsewhere_is_refused(reference: Any) -> None:
 
 def test_references_that_double_at_every_step_are_refused_quickly() -> None:
     steps = {f"d{n}": {"anyOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(40)}
-    started = time.perf_counter()
+    started = time.thread_time()
     with pytest.raises(InvalidRequest, match="parts"):
         schemas.inline({"$ref": "#/$defs/d0", "$defs": {**steps, "d40": {}}}, "x")
-    assert time.perf_counter() - started < 1
+    assert time.thread_time() - started < 1
 
 
 def test_choices_that_multiply_what_stands_beside_them_are_refused_quickly() -> None:
@@ -209,11 +209,11 @@ def test_what_is_no_schema_is_refused_by_its_place(schema: Any, place: str) -> N
     ],
 )
 def test_a_schema_that_leaves_itself_or_never_ends_is_refused_quickly(schema: Any) -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     with pytest.raises(InvalidRequest) as caught:
         Checker(schema, "x")
     assert caught.value.param == "x"
-    assert time.perf_counter() - started < 10
+    assert time.thread_time() - started < 10
 
 
 def test_a_key_named_like_a_declaration_is_still_a_key() -> None:
@@ -250,6 +250,6 @@ def test_a_pattern_that_cannot_run_in_bounded_time_is_left_out_and_said(pattern:
     ],
 )
 def test_no_schema_makes_checking_endless(schema: Any, value: Any) -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     assert Checker(schema, "x").fault(value) is not None
-    assert time.perf_counter() - started < 5
+    assert time.thread_time() - started < 5
