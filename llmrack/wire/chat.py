@@ -97,6 +97,7 @@ def parse(raw: bytes, catalog: Catalog, features: Features) -> ChatAsk:
     format_ = values.get("response_format")
     # A response_format alone would keep the model from ever calling the tools beside it.
     written = offered if choice.is_forced or format_ is not None else []
+    ignored += _require_checkers(written)
     size_bytes = conversation.size_bytes + sum(length_bytes(str(tool)) for tool in ours)
     refuse_too_long(model, conversation.texts, size_bytes, "messages")
     prompt_tokens = estimate(model, size_bytes, len(conversation.messages), conversation.images)
@@ -122,15 +123,20 @@ def parse(raw: bytes, catalog: Catalog, features: Features) -> ChatAsk:
     )
 
 
-def _constraint(format_: Format | None, written: list[Tool], *, must_call: bool) -> Any:
-    """Ollama's `format`: a call, an answer in the client's format, or either. Raises InvalidRequest."""
+def _require_checkers(written: list[Tool]) -> list[str]:
+    """A schema that is none is told before the model works, not after: raises InvalidRequest.
+
+    Returns the names of what in them cannot be enforced.
+    """
     if sum(len(str(tool.schema)) for tool in written if tool.is_strict) > MAX_STRICT_CHARS:
         raise InvalidRequest(
             f"The strict tools have more than {MAX_STRICT_CHARS} characters of schemas.", param="tools"
         )
-    for tool in written:
-        # A schema that is none is told before the model works, not after.
-        tool.checker  # noqa: B018
+    return [f"{tool.param}.parameters.{word}" for tool in written if tool.checker for word in tool.checker.loose]
+
+
+def _constraint(format_: Format | None, written: list[Tool], *, must_call: bool) -> Any:
+    """Ollama's `format`: a call, an answer in the client's format, or either. Raises InvalidRequest."""
     if must_call:
         return calls.call_format(written)
     return calls.or_call(format_.ollama, written) if format_ is not None else None

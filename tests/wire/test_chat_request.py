@@ -225,3 +225,15 @@ def test_ignored_names_are_few_and_safe_for_a_header() -> None:
     assert len(ask.ignored) == 21
     assert ask.ignored[-1] == "and-13-more"
     assert all(name.isascii() and name.isprintable() and " " not in name for name in ask.ignored)
+
+
+def test_a_strict_schema_is_judged_before_the_model_works_and_what_it_cannot_hold_is_listed() -> None:
+    def tool(schema: Any) -> Any:
+        return {"type": "function", "function": {"name": "f", "parameters": schema, "strict": True}}
+
+    ask = chat_ask(tools=[tool({"properties": {"a": {"pattern": "(?=a)b"}}})], tool_choice="required")
+    assert ask.ignored == ("tools[0].function.parameters.pattern",)
+    assert chat_ask(tools=[tool({"type": "nonsense"})]).ignored == ()
+    error = refused(tools=[tool({"type": "nonsense"})], tool_choice="required")
+    assert error.param == "tools[0].function.parameters"
+    assert refused(tools=[tool({"title": "x" * 100_000})], tool_choice="required").param == "tools"
