@@ -76,7 +76,7 @@ def _complete(body: dict[str, Any]) -> dict[str, Any]:
     asked = chat.parse(json.dumps(body).encode(), rack.catalog, rack.engines.features(g.caller.mode))
     call = respond.open_call()
     try:
-        completion: dict[str, Any] = json.loads(inference.complete(asked, g.caller, rack, call, int(time.time())))
+        completion: dict[str, Any] = json.loads(inference.complete(asked, g.caller, rack, call, int(time.time())).body)
     finally:
         respond.close_call()
     return completion

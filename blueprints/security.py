@@ -27,8 +27,7 @@ def name_request() -> None:
 
 def harden(response: Response) -> Response:
     headers = response.headers
-    headers["x-request-id"] = g.request_id
-    headers["X-Content-Type-Options"] = "nosniff"
+    headers.extend((("x-request-id", g.request_id), ("X-Content-Type-Options", "nosniff")))
     if not request.path.startswith("/v1"):
         headers.setdefault("Content-Security-Policy", CONTENT_POLICY)
         headers.setdefault("Referrer-Policy", "same-origin")

@@ -13,7 +13,7 @@ from llmrack.wire.asks import Ask, Features
 
 from ..extensions import rack
 from . import body
-from .respond import close_call, json_reply, open_call, sse_reply
+from .respond import answer_reply, close_call, open_call, sse_reply
 
 
 def answer(parse: Callable[[bytes, Catalog, Features], Ask]) -> Response:
@@ -23,7 +23,7 @@ def answer(parse: Callable[[bytes, Catalog, Features], Ask]) -> Response:
     try:
         if ask.stream:
             return sse_reply(streaming.start(ask, g.caller, rack, call, created), ask.ignored)
-        reply = json_reply(inference.complete(ask, g.caller, rack, call, created), ask.ignored)
+        reply = answer_reply(inference.complete(ask, g.caller, rack, call, created), ask.ignored)
     except BaseException:
         close_call()
         raise

@@ -3,12 +3,13 @@
 from flask import Response, request
 
 EXPOSED = "x-request-id, x-llmrack-ignored, x-llmrack-mode, Retry-After"
+EVERYONE = (("Access-Control-Allow-Origin", "*"), ("Access-Control-Expose-Headers", EXPOSED))
 
 
 def allow(response: Response) -> Response:
     headers = response.headers
-    headers["Access-Control-Allow-Origin"] = "*"
-    headers["Access-Control-Expose-Headers"] = EXPOSED
+    if "Access-Control-Allow-Origin" not in headers:
+        headers.extend(EVERYONE)
     if request.method == "OPTIONS":
         headers["Access-Control-Allow-Methods"] = response.headers.get("Allow", "GET, POST, OPTIONS")
         headers["Access-Control-Allow-Headers"] = request.headers.get(

@@ -8,7 +8,7 @@ from llmrack.wire import embeddings
 from ..extensions import rack
 from . import body
 from .auth import needs
-from .respond import close_call, json_reply, open_call
+from .respond import answer_reply, close_call, open_call
 
 bp = Blueprint("embeddings", __name__)
 
@@ -19,6 +19,6 @@ def create_embeddings() -> Response:
     ask = embeddings.parse(body.read(), rack.catalog)
     call = open_call()
     try:
-        return json_reply(inference.embed(ask, g.caller, rack, call), ask.ignored)
+        return answer_reply(inference.embed(ask, g.caller, rack, call), ask.ignored)
     finally:
         close_call()

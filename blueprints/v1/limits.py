@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import math
@@ -17,8 +18,10 @@ from limits.errors import StorageError
 
 from llmrack.errors import RateLimited, Unavailable
 from llmrack.services.keys import Caller
+from llmrack.services.limits import LimitState
 
 from ..extensions import rack
+from .windows import WorkerStorage
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +33,9 @@ REDIS_TIMEOUT_S = 1.0
 # Each call takes well under a millisecond, so a few connections serve every request of a worker.
 REDIS_CONNECTIONS = 32
 RETRY_AFTER_S = 1
+REFUSALS_KNOW_S = 1
 
+Headers = tuple[tuple[str, str], ...]
 _T = TypeVar("_T")
 _at_once = threading.BoundedSemaphore(REDIS_CONNECTIONS)
 
@@ -39,8 +44,11 @@ def init_app(app: Flask, redis_url: str) -> None:
     """Count in Redis, or in this process when there is no URL."""
     options = {"socket_timeout": REDIS_TIMEOUT_S, "socket_connect_timeout": REDIS_TIMEOUT_S} if redis_url else {}
     app.config.update(
-        RATELIMIT_STORAGE_URI=redis_url or "memory://", RATELIMIT_STORAGE_OPTIONS={**options, "wrap_exceptions": True}
+        RATELIMIT_STORAGE_URI=redis_url or f"{WorkerStorage.STORAGE_SCHEME[0]}://",
+        RATELIMIT_STORAGE_OPTIONS={**options, "wrap_exceptions": True},
     )
+    # Being in there already, it adds no hooks to every request: `check` asks its strategy after authentication.
+    app.extensions.setdefault("limiter", set()).add(limiter)
     limiter.init_app(app)
 
 
@@ -116,11 +124,9 @@ def apply(response: Response) -> Response:
     caller: Caller | None = g.get("caller")
     if caller is None or response.status_code == Unavailable.status:
         return response
-    try:
-        _say_requests(response, caller)
-        _say_tokens(response, caller)
-    except Unavailable:
-        pass
+    with contextlib.suppress(Unavailable):
+        # One pass: setting them one by one would look through all the others each time.
+        response.headers.extend([*_requests_headers(caller), *_tokens_headers(caller, response.status_code)])
     return response
 
 
@@ -138,23 +144,34 @@ def _left(item: RateLimitItem, stats: WindowStats) -> tuple[int, int]:
     return remaining, max(0, math.ceil(stats.reset_time - time.time())) if remaining < item.amount else 0
 
 
-def _say_requests(response: Response, caller: Caller) -> None:
+def _requests_headers(caller: Caller) -> Headers:
     _, limit, remaining, reset_s = min(request_windows(caller), key=lambda window: window[2])
-    headers = response.headers
-    headers["X-RateLimit-Limit"] = headers["x-ratelimit-limit-requests"] = str(limit)
-    headers["X-RateLimit-Remaining"] = headers["x-ratelimit-remaining-requests"] = str(remaining)
-    headers["X-RateLimit-Reset"] = str(math.ceil(time.time() + reset_s))
-    headers["x-ratelimit-reset-requests"] = _duration(reset_s)
+    return (
+        ("X-RateLimit-Limit", str(limit)),
+        ("x-ratelimit-limit-requests", str(limit)),
+        ("X-RateLimit-Remaining", str(remaining)),
+        ("x-ratelimit-remaining-requests", str(remaining)),
+        ("X-RateLimit-Reset", str(math.ceil(time.time() + reset_s))),
+        ("x-ratelimit-reset-requests", _duration(reset_s)),
+    )
 
 
-def _say_tokens(response: Response, caller: Caller) -> None:
-    state = rack.meter.limits(caller)
+def _tokens_headers(caller: Caller, status: int) -> Headers:
+    """As the request's own admission left them; where there was none, the database is asked.
+
+    A crowd that is refused must not become a crowd of queries: what a 429 says may be a second old.
+    """
+    if "token_limits" in g:
+        state: LimitState | None = g.token_limits
+    else:
+        state = rack.meter.limits(caller, at_most_s_old=REFUSALS_KNOW_S if status == RateLimited.status else 0)
     if state is None:
-        return
-    headers = response.headers
-    headers["x-ratelimit-limit-tokens"] = str(state.limit)
-    headers["x-ratelimit-remaining-tokens"] = str(state.remaining)
-    headers["x-ratelimit-reset-tokens"] = _duration(state.reset_s)
+        return ()
+    return (
+        ("x-ratelimit-limit-tokens", str(state.limit)),
+        ("x-ratelimit-remaining-tokens", str(state.remaining)),
+        ("x-ratelimit-reset-tokens", _duration(state.reset_s)),
+    )
 
 
 def _duration(seconds: int) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from flask import Response, g, request
 
 from llmrack.engines.base import Call
+from llmrack.services.inference import Answer
 from llmrack.services.streaming import Streaming
 
 from ..extensions import rack, watch
@@ -38,10 +39,16 @@ def close_call() -> None:
 
 
 def json_reply(body: bytes, ignored: tuple[str, ...] = ()) -> Response:
-    return _marked(Response(body, mimetype="application/json"), ignored)
+    return _marked(Response(body, content_type="application/json"), ignored)
+
+
+def answer_reply(answer: Answer, ignored: tuple[str, ...] = ()) -> Response:
+    g.token_limits = answer.limits
+    return json_reply(answer.body, ignored)
 
 
 def sse_reply(streaming: Streaming, ignored: tuple[str, ...] = ()) -> Response:
+    g.token_limits = streaming.limits
     watched = Watched(streaming, g.connection, client_socket(), rack.settings.write_timeout_s)
     return _marked(Response(watched, headers=SSE_HEADERS), ignored)
 

@@ -31,6 +31,14 @@ class Grant:
 
     output_tokens: int
     limits: LimitState | None
+    held_tokens: int = 0
+
+    def limits_after(self, counted_tokens: int) -> LimitState | None:
+        """The limit once the request has used so many tokens and given back what else it held."""
+        state = self.limits
+        if state is None or not self.held_tokens:
+            return state
+        return replace(state, remaining=max(0, min(state.limit, state.remaining + self.held_tokens - counted_tokens)))
 
 
 def need(admission: Admission) -> Need:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from ..engines.base import Call
 from ..wire.asks import Ask, EmbedAsk, Usage
 from . import runs
 from .keys import Caller
+from .limits import LimitState
 from .rack import Rack
 from .runs import Run
 
 
-def embed(ask: EmbedAsk, caller: Caller, rack: Rack, call: Call) -> bytes:
+class Answer(NamedTuple):
+    """A whole JSON answer, and what is left of the caller's limit on tokens after it."""
+
+    body: bytes
+    limits: LimitState | None
+
+
+def embed(ask: EmbedAsk, caller: Caller, rack: Rack, call: Call) -> Answer:
     """The JSON answer of an embeddings request. Raises ApiError, ClientGone."""
     run = Run(ask, caller, rack, call)
     try:
@@ -19,11 +29,12 @@ def embed(ask: EmbedAsk, caller: Caller, rack: Rack, call: Call) -> bytes:
     except BaseException as exc:
         run.settle(runs.outcome(exc, call, has_delivered=False), Usage(0, 0))
         raise
-    run.settle("completed", ask.usage(reply))
-    return answer
+    usage = ask.usage(reply)
+    run.settle("completed", usage)
+    return Answer(answer, run.limits_after(usage))
 
 
-def complete(ask: Ask, caller: Caller, rack: Rack, call: Call, created: int) -> bytes:
+def complete(ask: Ask, caller: Caller, rack: Rack, call: Call, created: int) -> Answer:
     """The whole JSON answer of a plain chat or text completion. Raises ApiError, ClientGone."""
     call.schemas, call.must_call = ask.schemas, ask.must_call
     run = Run(ask, caller, rack, call)
@@ -40,5 +51,6 @@ def complete(ask: Ask, caller: Caller, rack: Rack, call: Call, created: int) -> 
     except BaseException as exc:
         run.settle(runs.outcome(exc, call, has_delivered=False), Usage(0, 0))
         raise
-    run.settle("completed", plain.usage)
-    return answer
+    usage = plain.usage
+    run.settle("completed", usage)
+    return Answer(answer, run.limits_after(usage))

@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 LEASE_S = 20
 RENEW_BELOW_S = 15
 TOUCH_KEY_EVERY_S = 60
+REMEMBERED_KEYS = 10_000
 # Rows renewed in one transaction: a few milliseconds, so that streams go on in between.
 RENEW_AT_ONCE = 200
 SECOND_US = 1_000_000
@@ -60,6 +61,7 @@ class Meter:
         self._open: dict[str, int] = {}
         self._unsettled: dict[str, tuple[Settlement, int]] = {}
         self._touched: dict[int, int] = {}
+        self._told: dict[tuple[int, int], tuple[int, LimitState | None]] = {}
         self._away_at: int | None = None
 
     def admit(self, admission: Admission) -> Grant:
@@ -86,7 +88,8 @@ class Meter:
         self._open[admission.request_id] = at + self._lease_us
         if not is_touched:
             self._note_touched(caller.key_id, at)
-        return Grant(room.output_tokens, limits.state(caller, admissions.with_hold(standing, row, at), now))
+        state = limits.state(caller, admissions.with_hold(standing, row, at), now)
+        return Grant(room.output_tokens, state, int(row["held_tokens"]))  # type: ignore[call-overload]
 
     def checkpoint(self, request_id: str, prompt_tokens: int, completion_tokens: int) -> None:
         """Note what was delivered so far. A store that is away does not cut a stream: the next one catches up."""
@@ -118,10 +121,19 @@ class Meter:
         with self._store.query() as query:
             return _standing(query, caller, self._clock(), is_locked=False)
 
-    def limits(self, caller: Caller) -> LimitState | None:
+    def limits(self, caller: Caller, *, at_most_s_old: int = 0) -> LimitState | None:
         """The limit on tokens at this moment, for the headers of a response that admitted nothing."""
+        now = self._clock()
+        at, who = microseconds(now), (caller.account_id, caller.key_id)
+        told_at, told = self._told.get(who, (0, None))
+        if at - told_at < at_most_s_old * SECOND_US:
+            return told
         standing = self.standing(caller) if caller.is_live else Standing()
-        return limits.state(caller, standing, self._clock())
+        told = limits.state(caller, standing, now)
+        if len(self._told) > REMEMBERED_KEYS:
+            self._told.clear()
+        self._told[who] = (at, told)
+        return told
 
     def heartbeat(self) -> int:
         """Book what could not be booked, and renew the rows of requests still being answered; how many were renewed.
@@ -183,7 +195,7 @@ class Meter:
                 self._open[request_id] = expires_at
 
     def _note_touched(self, key_id: int, at: int) -> None:
-        if len(self._touched) > 10_000:
+        if len(self._touched) > REMEMBERED_KEYS:
             self._touched.clear()
         self._touched[key_id] = at
 

@@ -12,7 +12,7 @@ from ..errors import ApiError, PermissionRefused
 from ..wire.asks import Ask, EmbedAsk, Usage
 from ..wire.ollama import Reply
 from .keys import Caller
-from .metering import Admission, Grant, Meter, Settlement
+from .metering import Admission, Grant, LimitState, Meter, Settlement
 from .rack import Rack
 
 log = logging.getLogger(__name__)
@@ -42,6 +42,10 @@ class Run:
                     self._first_token_ns = time.perf_counter_ns() - self._started
                 self._durations.note(batch[-1])
             yield batch
+
+    def limits_after(self, usage: Usage) -> LimitState | None:
+        """What is left of the limit on tokens once a complete answer is booked."""
+        return self.grant.limits_after(usage.prompt_tokens + usage.completion_tokens)
 
     def settle(self, outcome: str, usage: Usage) -> None:
         """Book what was used; the second call changes nothing."""

@@ -14,6 +14,7 @@ from ..wire.asks import Ask, Usage
 from ..wire.ollama import Reply
 from . import runs
 from .keys import Caller
+from .limits import LimitState
 from .rack import Rack
 from .runs import Run
 
@@ -51,6 +52,11 @@ class Streaming:
         self._pieces: Generator[bytes] | None = None
         self._checkpointed = 0
         self._sent_at = time.monotonic()
+
+    @property
+    def limits(self) -> LimitState | None:
+        """What is left of the caller's limit on tokens while this stream holds its share."""
+        return self._run.grant.limits
 
     def start(self) -> None:
         self._first = [next(self._batches)]
