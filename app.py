@@ -11,7 +11,7 @@ from flask import Flask
 from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from blueprints import htmlerrors, register_blueprints, security, signin, templating
+from blueprints import guard, htmlerrors, register_blueprints, security, signin, templating
 from blueprints.v1 import errors, limits
 from cli import register_commands
 from llmrack import catalog, logs, plans, settings, shops
@@ -62,6 +62,7 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     htmlerrors.init_app(app)
     signin.init_app(app, is_https=values.public_url.startswith("https://"))
     limits.init_app(app, values.redis_url)
+    guard.init_app(app)
     register_blueprints(app)
     register_commands(app)
     return app

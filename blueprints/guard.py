@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Flask, Response, request
 from flask_wtf.csrf import validate_csrf
 from werkzeug.exceptions import Forbidden
+from werkzeug.routing import IntegerConverter, Map
 from wtforms import ValidationError
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 REFUSED = "This form is too old or came from another site. Go back, reload the page and send it again."
+
+
+class RowId(IntegerConverter):
+    """The number of a row in an address; what no database column can hold is no such address."""
+
+    def __init__(self, url_map: Map) -> None:
+        super().__init__(url_map, max=2**63 - 1)
+
+
+def init_app(app: Flask) -> None:
+    """Must run before blueprints are registered, whose routes use `<row:...>`."""
+    app.url_map.converters["row"] = RowId
 
 
 def protect(bp: Blueprint) -> None:

@@ -17,7 +17,7 @@ from wtforms import (
     ValidationError,
 )
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import DataRequired, Length, NumberRange, Optional
+from wtforms.validators import DataRequired, Length, NumberRange, Optional, StopValidation
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from llmrack import money
@@ -66,6 +66,17 @@ def _networks(form: Form, field: Any) -> None:
         raise ValidationError(str(error)) from None
 
 
+def _last_day(form: Form, field: Any) -> None:
+    """Counts only when "On a day" is chosen; nothing is then not enough."""
+    is_empty = not any((text or "").strip() for text in field.raw_data or ())
+    if form.expiry.data != "on" or is_empty:
+        field.errors = []
+        raise StopValidation("Enter the last day on which the key works." if form.expiry.data == "on" else "")
+    today = datetime.now(UTC).date()
+    if field.data is not None and not today <= field.data <= today + timedelta(days=LONGEST_DAYS):
+        raise ValidationError("Choose a day from today to ten years from now.")
+
+
 class KeyForm(PageForm):
     """Everything but the mode can be changed later."""
 
@@ -77,7 +88,7 @@ class KeyForm(PageForm):
     mode = RadioField("Mode", choices=MODES, default="live")
     permissions = Checkboxes("Permissions", choices=PERMISSIONS, default=[rights.ALL])
     expiry = SelectField("Expires", choices=EXPIRIES, default="", validate_choice=True)
-    expires_on = DateField("Last day, if “On a day” (UTC)", [Optional()])
+    expires_on = DateField("Last day, if “On a day” (UTC)", [_last_day])
     models = Checkboxes("Models")
     requests_per_minute = IntegerField("Requests a minute", [Optional(), NumberRange(1, LARGEST, "At least 1.")])
     tokens_per_day = IntegerField("Tokens a day", [Optional(), NumberRange(1, LARGEST, "At least 1.")])
@@ -91,14 +102,6 @@ class KeyForm(PageForm):
     def validate_permissions(self, field: Any) -> None:
         if not field.data:
             raise ValidationError("Choose at least one permission.")
-
-    def validate_expires_on(self, field: Any) -> None:
-        if self.expiry.data != "on":
-            return
-        if field.data is None:
-            raise ValidationError("Enter the last day on which the key works.")
-        if not datetime.now(UTC).date() <= field.data <= datetime.now(UTC).date() + timedelta(days=LONGEST_DAYS):
-            raise ValidationError("Choose a day from today to ten years from now.")
 
     @property
     def granted(self) -> tuple[str, ...]:

@@ -60,13 +60,13 @@ def create() -> Any:
     return _list(KeyForm(formdata=None).offer(rack.catalog), issued)
 
 
-@bp.get("/<int:key_id>")
+@bp.get("/<row:key_id>")
 def edit(key_id: int) -> Any:
     key = _key(key_id)
     return _one(key, KeyForm(formdata=None, data=filled(key)).offer(rack.catalog))
 
 
-@bp.post("/<int:key_id>")
+@bp.post("/<row:key_id>")
 def change(key_id: int) -> Any:
     key, form = _key(key_id), _form()
     form.mode.data = key.mode
@@ -92,38 +92,38 @@ def _expiry(form: KeyForm, key: KeyFacts) -> datetime | None:
     return form.expires_at(datetime.now(UTC))
 
 
-@bp.post("/<int:key_id>/pause")
+@bp.post("/<row:key_id>/pause")
 def pause(key_id: int) -> Any:
     key = keyring.pause(rack.store, viewer().account_id, key_id, datetime.now(UTC))
     flash(f"The key {key.name} is paused: requests with it are refused until you resume it.", "good")
     return redirect(url_for(".index"), 303)
 
 
-@bp.post("/<int:key_id>/resume")
+@bp.post("/<row:key_id>/resume")
 def resume(key_id: int) -> Any:
     key = keyring.resume(rack.store, viewer().account_id, key_id)
     flash(f"The key {key.name} works again.", "good")
     return redirect(url_for(".index"), 303)
 
 
-@bp.get("/<int:key_id>/revoke")
+@bp.get("/<row:key_id>/revoke")
 def ask_to_revoke(key_id: int) -> Any:
     return render_template("keys/revoke.html", key=_key(key_id))
 
 
-@bp.post("/<int:key_id>/revoke")
+@bp.post("/<row:key_id>/revoke")
 def revoke(key_id: int) -> Any:
     key = keyring.revoke(rack.store, viewer().account_id, key_id, datetime.now(UTC))
     flash(f"The key {key.name} was revoked. Requests with it are refused from now on.", "good")
     return redirect(url_for(".index"), 303)
 
 
-@bp.get("/<int:key_id>/rotate")
+@bp.get("/<row:key_id>/rotate")
 def ask_to_rotate(key_id: int) -> Any:
     return render_template("keys/rotate.html", key=_key(key_id))
 
 
-@bp.post("/<int:key_id>/rotate")
+@bp.post("/<row:key_id>/rotate")
 def rotate(key_id: int) -> Any:
     issued = keyring.rotate(rack.store, viewer().account_id, key_id, datetime.now(UTC))
     return _list(KeyForm(formdata=None).offer(rack.catalog), issued, replaced=_key(key_id))

@@ -17,11 +17,11 @@ from . import guard, mail
 from .account import send_verification
 from .extensions import mailer, rack
 from .forms import ChangeEmailForm, ChangePasswordForm, CodeForm, ProfileForm, ProofForm
+from .proof import is_proved
 from .signin import sign_in, viewer
 
 bp = Blueprint("profile", __name__)
 guard.protect(bp)
-WRONG = "This is not your password."
 
 
 @bp.before_request
@@ -49,21 +49,6 @@ def _page(status: int = 200, **forms: Any) -> Any:
     return render_template("profile/index.html", **(values | forms)), status
 
 
-def _is_proved(field: Any) -> bool:
-    """Whether `field` holds the viewer's password; otherwise it gets an error."""
-    who = str(viewer().account_id)
-    try:
-        throttle.take(rack.store, datetime.now(UTC), (throttle.PASSWORD_AGAIN, who))
-    except throttle.TooMany as refusal:
-        field.errors = [str(refusal)]
-        return False
-    if not logins.has_password(rack.store, viewer().account_id, field.data or ""):
-        field.errors = [WRONG]
-        return False
-    throttle.forget(rack.store, (throttle.PASSWORD_AGAIN, who))
-    return True
-
-
 def _done(sentence: str, anchor: str) -> Any:
     flash(sentence, "good")
     return redirect(url_for(".index", _anchor=anchor), 303)
@@ -81,7 +66,7 @@ def change_name() -> Any:
 @bp.post("/email")
 def change_email() -> Any:
     form, who, now = ChangeEmailForm(), viewer(), datetime.now(UTC)
-    if not form.validate() or not _is_proved(form.email_password):
+    if not form.validate() or not is_proved(form.email_password):
         return _page(400, email_form=form)
     email = form.email.data or ""
     if not mailer.is_configured:
@@ -105,7 +90,7 @@ def change_email() -> Any:
 @bp.post("/password")
 def change_password() -> Any:
     form, who, now = ChangePasswordForm(), viewer(), datetime.now(UTC)
-    if not form.validate() or not _is_proved(form.current):
+    if not form.validate() or not is_proved(form.current):
         return _page(400, password_form=form)
     try:
         logins.set_password(rack.store, who.account_id, form.password.data or "", now)
@@ -137,7 +122,7 @@ def choose_mails() -> Any:
     return _done("Your choice was saved.", "mails")
 
 
-@bp.post("/sessions/<int:session_id>/end")
+@bp.post("/sessions/<row:session_id>/end")
 def end_session(session_id: int) -> Any:
     if not sessions.end(rack.store, viewer().account_id, session_id):
         raise NotFound
@@ -194,7 +179,7 @@ def confirm_second_factor() -> Any:
 @bp.post("/second-factor/codes")
 def renew_codes() -> Any:
     proof = ProofForm()
-    if not proof.validate() or not _is_proved(proof.proof) or not viewer().has_second_factor:
+    if not proof.validate() or not is_proved(proof.proof) or not viewer().has_second_factor:
         return _second_factor_page(CodeForm(formdata=None), 400, proof_error=proof.proof.errors)
     return _second_factor_page(
         CodeForm(formdata=None), codes=totp.renew_recovery_codes(rack.store, viewer().account_id)
@@ -204,7 +189,7 @@ def renew_codes() -> Any:
 @bp.post("/second-factor/off")
 def switch_off_second_factor() -> Any:
     proof = ProofForm()
-    if not proof.validate() or not _is_proved(proof.proof):
+    if not proof.validate() or not is_proved(proof.proof):
         return _second_factor_page(CodeForm(formdata=None), 400, proof_error=proof.proof.errors)
     totp.switch_off(rack.store, viewer().account_id)
     mail.send("second_factor_off", viewer().email)
@@ -219,7 +204,7 @@ def ask_to_delete() -> Any:
 @bp.post("/delete")
 def delete() -> Any:
     form, who = ProofForm(), viewer()
-    if not form.validate() or not _is_proved(form.proof):
+    if not form.validate() or not is_proved(form.proof):
         return render_template("profile/delete.html", form=form, who=who), 400
     logins.leave(rack.store, who.account_id, datetime.now(UTC))
     mail.send("deleted", who.email)

@@ -84,7 +84,7 @@ def _wanted(now: datetime) -> tuple[Range, dict[str, Any]]:
         "to": last.isoformat(),
         "mode": "test" if args.get("mode") == "test" else "live",
         "model": args.get("model") or None,
-        "key": args.get("key", type=int),
+        "key": args.get("key", type=_row_id),
         "measure": args["measure"] if args.get("measure") in MEASURES else "tokens",
         "group": args["group"] if args.get("group") in GROUPS else "model",
     }
@@ -107,6 +107,14 @@ def _day(name: str, default: date) -> date:
         return date.fromisoformat(request.args.get(name, ""))
     except ValueError:
         return default
+
+
+def _row_id(text: str) -> int:
+    """Raises ValueError for what no column can hold."""
+    number = int(text)
+    if not 0 < number < 2**63:
+        raise ValueError
+    return number
 
 
 def _query(chosen: dict[str, Any]) -> dict[str, Any]:
@@ -218,13 +226,13 @@ def _csv() -> Iterator[str]:
         yield ",".join(COLUMNS) + "\r\n"
         for row in rows:
             line = io.StringIO()
-            csv.writer(line).writerow(_harmless(value) for value in row.values())
+            csv.writer(line).writerow(harmless(value) for value in row.values())
             yield line.getvalue()
 
     return pieces()
 
 
-def _harmless(value: Any) -> Any:
+def harmless(value: Any) -> Any:
     """A name that starts like a formula would be run by a spreadsheet."""
     return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value
 

@@ -51,7 +51,7 @@ CHANGES = {
 def rules(app: Flask, method: str) -> Iterator[str]:
     for rule in app.url_map.iter_rules():
         if rule.endpoint.split(".")[0] in PRIVATE and method in (rule.methods or ()):
-            yield re.sub(r"<int:(key|session)_id>", r"{\1}", rule.rule)
+            yield re.sub(r"<row:(key|session)_id>", r"{\1}", rule.rule)
 
 
 def test_the_table_above_has_every_change(app: Flask) -> None:

@@ -1,0 +1,185 @@
+"""Usage: the page, its table, the exports and the API tell the same numbers."""
+
+import csv
+import io
+import json
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from flask import Flask
+
+from blueprints import budgetmail
+from llmrack.services import accounts, keys, logins
+from llmrack.services.metering import Admission, Meter, Settlement
+from llmrack.services.rack import Rack
+from tests.pages.conftest import Post
+from tests.support.visitor import Visitor
+
+
+class Load:
+    """Requests of one key at chosen times."""
+
+    def __init__(self, rack: Rack, secret: str) -> None:
+        self.rack, self.now = rack, datetime.now(UTC)
+        self.secret = secret
+        self.meter = Meter(rack.store, clock=lambda: self.now, owner="test")
+        self._count = 0
+
+    def use(
+        self, at: datetime, prompt: int, completion: int, model: str = "phi-3-mini", outcome: str = "completed"
+    ) -> str:
+        self.now = at
+        self._count += 1
+        request_id = f"req_{self.secret[8:20]}{self._count:020x}"
+        caller = keys.resolve(self.rack.store, self.rack.plans, self.secret, at)
+        row = self.rack.catalog.get(model)
+        assert row is not None
+        self.meter.admit(Admission(request_id, caller, "chat", row, prompt, completion, None, True))
+        self.meter.settle(request_id, Settlement(outcome, prompt, completion, total_ns=10**9, first_token_ns=10**8))
+        return request_id
+
+
+@pytest.fixture
+def load(app: Flask, member: Visitor, rack: Rack, email: str) -> Load:
+    business = rack.plans.get("business")
+    assert business is not None
+    accounts.set_plan(rack.store, email, business)
+    return Load(rack, member.key(name="worker", mode="live"))
+
+
+def table(page: str) -> list[list[str]]:
+    body = re.search(r"<tbody>(.*?)</tbody>", page, re.DOTALL)
+    assert body is not None
+    rows = re.findall(r"<tr>(.*?)</tr>", body[1], re.DOTALL)
+    return [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in rows]
+
+
+def test_page_table_exports_and_api_agree(app: Flask, member: Visitor, load: Load, rack: Rack) -> None:
+    now = datetime.now(UTC)
+    for day in range(20):
+        for count in range(3):
+            model = ("phi-3-mini", "mistral-7b")[count % 2]
+            load.use(now - timedelta(days=day, minutes=count), 100 + day, 10 + count, model)
+    page = member.get("/dashboard/usage").text
+    api = app.test_client().get("/v1/usage", headers={"Authorization": f"Bearer {load.secret}"}).json
+    rows = table(page)
+    assert sum(int(row[-1].replace(",", "")) for row in rows) == api["total"]["total_tokens"]
+    assert len(rows) == len({row["day"] for row in api["data"]})
+    exported = json.loads(member.get("/dashboard/usage/export.json").data)
+    lines = list(csv.DictReader(io.StringIO(member.get("/dashboard/usage/export.csv").text)))
+    assert len(exported) == len(lines) == api["total"]["requests"] == 60
+    for name, total in (("charged_prompt_tokens", "prompt_tokens"), ("charged_completion_tokens", "completion_tokens")):
+        assert sum(row[name] for row in exported) == sum(int(row[name]) for row in lines) == api["total"][total]
+    cost = sum(round(float(row["cost_usd"]) * 10**9) for row in exported)
+    assert cost == api["total"]["cost_nanousd"] > 0
+    shown = re.search(r"Tokens</p>\s*<p class=\"stat-value\">([\d,]+)", page)
+    assert shown is not None
+    assert int(shown[1].replace(",", "")) == api["total"]["total_tokens"]
+
+
+@pytest.mark.parametrize("measure", ["tokens", "requests", "cost"])
+@pytest.mark.parametrize("group", ["model", "key"])
+@pytest.mark.parametrize("span", ["24h", "7d", "30d", "custom"])
+def test_every_view_has_a_chart_and_its_table(member: Visitor, load: Load, measure: str, group: str, span: str) -> None:
+    load.use(datetime.now(UTC), 100, 10)
+    page = member.get(f"/dashboard/usage?range={span}&measure={measure}&group={group}")
+    assert page.status_code == 200
+    assert page.text.count('class="hit"') == {"24h": 24, "7d": 7, "30d": 30, "custom": 30}[span]
+    assert len(table(page.text)) == 1
+    assert "resets at 00:00 UTC, in " in page.text
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "range=x&mode=y&model=z&key=q&measure=w&group=v", "range=custom&from=x&to=y",
+        "range=custom&from=0001-01-01&to=9999-12-31", "range=custom&from=2026-12-01&to=2026-01-01", "key=-1",
+        "before=x~y", "before=2026-01-01T00:00:00~", "model=%00", "key=99999999999999999999",
+    ],
+)  # fmt: skip
+def test_nonsense_in_the_address_is_ignored(member: Visitor, query: str) -> None:
+    for path in ("", "/requests", "/export.csv", "/export.json"):
+        assert member.get(f"/dashboard/usage{path}?{query}").status_code == 200
+
+
+def test_the_log_turns_its_pages_without_losing_a_request(member: Visitor, load: Load) -> None:
+    now = datetime.now(UTC)
+    made = {load.use(now - timedelta(seconds=number // 3), 10, 1) for number in range(120)}
+    seen, path = [], "/dashboard/usage/requests"
+    for _ in range(3):
+        page = member.get(path).text
+        seen += re.findall(r"/requests/(req_\w+)", page)
+        older = re.search(r'href="([^"]+)" rel="next"', page)
+        path = older[1].replace("&amp;", "&") if older else ""
+    assert path == ""
+    assert len(seen) == 120
+    assert set(seen) == made
+
+
+def test_a_receipt_says_what_was_charged_and_why(member: Visitor, load: Load) -> None:
+    request_id = load.use(datetime.now(UTC), 100, 10, outcome="upstream_error")
+    page = member.get(f"/dashboard/usage/requests/{request_id}").text
+    assert "nothing is charged" in page
+    assert "0 + 0 tokens" in page
+
+
+def test_a_name_cannot_become_a_formula_in_a_spreadsheet(member: Visitor, rack: Rack) -> None:
+    load = Load(rack, member.key(name='=HYPERLINK("http://evil.example")'))
+    load.use(datetime.now(UTC), 1, 1)
+    line = member.get("/dashboard/usage/export.csv?mode=test").text.splitlines()[1]
+    assert "'=HYPERLINK" in line
+
+
+def test_the_overview_tells_today_and_the_month(member: Visitor, load: Load) -> None:
+    load.use(datetime.now(UTC), 1000, 234)
+    page = member.get("/dashboard").text
+    assert "1,234 <small>of 5,000,000</small>" in page
+    assert "Business plan" in page
+    assert "worker" in page
+
+
+def test_a_new_account_is_told_what_to_do_first(member: Visitor) -> None:
+    assert "Your first request is two steps away" in member.get("/dashboard").text
+    member.key()
+    assert "Send the first request" in member.get("/dashboard").text
+
+
+def test_mails_go_out_at_80_and_100_percent_once_a_day(
+    app: Flask, member: Visitor, load: Load, post: Post, email: str, rack: Rack
+) -> None:
+    free = rack.plans.get("free")
+    assert free is not None
+    accounts.set_plan(rack.store, email, free)
+    now = datetime.now(UTC)
+
+    def mails() -> list[str]:
+        budgetmail.send_due(app, now)
+        budgetmail.send_due(app, now)
+        return [mail.subject for mail in post.sent if mail.to == email]
+
+    load.use(now, 7000, 900)
+    assert mails() == []
+    load.use(now, 50, 50)
+    budgetmail.send_due(app, now)
+    post.last(email, "80%")
+    assert len(mails()) == 1
+    load.use(now, 1500, 500)
+    budgetmail.send_due(app, now)
+    assert "10,000 of the 10,000 tokens" in post.last(email, "used up").text
+    assert len(mails()) == 2
+
+
+def test_whoever_switched_the_mails_off_gets_none(
+    app: Flask, member: Visitor, load: Load, post: Post, email: str, rack: Rack
+) -> None:
+    free = rack.plans.get("free")
+    assert free is not None
+    accounts.set_plan(rack.store, email, free)
+    assert member.post("/dashboard/settings/mails").status_code == 303
+    assert logins.find(rack.store, email) is not None
+    load.use(datetime.now(UTC), 9000, 900)
+    budgetmail.send_due(app, datetime.now(UTC))
+    assert [mail for mail in post.sent if mail.to == email] == []
+    member.post("/dashboard/settings/mails", {"budget": "1"})
+    assert budgetmail.send_due(app, datetime.now(UTC)) == 1
