@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, redirect, request, session, url_for
+from flask import Flask, Request, Response, redirect, request, session, url_for
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask_login import UserMixin, current_user, login_user
 from flask_wtf.csrf import generate_csrf
 from itsdangerous import BadSignature, URLSafeSerializer
@@ -31,7 +32,15 @@ class SignedIn(UserMixin):
         return self.token
 
 
+class Sessions(SecureCookieSessionInterface):
+    """The API ignores cookies, so its requests need not pay for reading them."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        return None if request.path.startswith("/v1/") else super().open_session(app, request)
+
+
 def init_app(app: Flask, *, is_https: bool) -> None:
+    app.session_interface = Sessions()
     app.config.update(
         SESSION_COOKIE_NAME=_cookie("llmrack", is_https=is_https),
         SESSION_COOKIE_SECURE=is_https,
