@@ -23,7 +23,7 @@ bp.after_request(compression.pack)
 def ask() -> Response | str:
     """A stream for scripts, the whole front page with its answer for browsers without them."""
     _count()
-    is_stream = "text/event-stream" in request.accept_mimetypes
+    is_stream = request.accept_mimetypes.best_match(("text/html", "text/event-stream")) == "text/event-stream"
     prompt = request.form.get("prompt", "")
     call = Call(g.request_id, rack.settings.ping_interval_s)
     model = docs.site.facts.model("fast")

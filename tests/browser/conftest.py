@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from tests.support.fake_ollama import FakeOllama
 from tests.support.servers import Running, flask, start_app
 from tests.support.smtp import Smtp
+from tests.support.testmode import Started, start
 from tests.support.visitor import PASSWORD
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -34,6 +35,14 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(ARGUMENTS))
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
+    """A server that is answered by test mode, at a pace that a Stop button can meet."""
+    started = start(tmp_path_factory.mktemp("test-mode"), test_mode_pieces_per_s=200)
+    with started.server:
+        yield started
 
 
 @pytest.fixture(scope="session")

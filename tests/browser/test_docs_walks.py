@@ -13,17 +13,17 @@ from tests.support.testmode import Started
 
 
 @pytest.fixture
-def page(browser: Browser, started: Started) -> Iterator[Page]:
-    context = opened(browser)
+def page(chromium: Browser, started: Started) -> Iterator[Page]:
+    context = opened(chromium)
     context.grant_permissions(["clipboard-read", "clipboard-write"], origin=started.server.url)
     yield context.new_page()
     context.close()
 
 
 @pytest.fixture
-def bare(browser: Browser) -> Iterator[Page]:
+def bare(chromium: Browser) -> Iterator[Page]:
     """A page of a browser whose scripts are off."""
-    context = opened(browser, scripts=False)
+    context = opened(chromium, scripts=False)
     yield context.new_page()
     context.close()
 
@@ -97,8 +97,8 @@ def test_search_opens_with_a_slash_and_is_driven_by_the_keyboard(page: Page, sta
     expect(page.get_by_role("combobox")).to_be_hidden()
 
 
-def test_on_this_page_marks_what_is_being_read(browser: Browser, started: Started) -> None:
-    context = opened(browser, width=1920)
+def test_on_this_page_marks_what_is_being_read(chromium: Browser, started: Started) -> None:
+    context = opened(chromium, width=1920)
     page = context.new_page()
     page.goto(started.server.url + "/docs/quickstart#rate-limits")
     marked = page.locator(".docs-aside [aria-current=location]")
@@ -125,8 +125,8 @@ def test_the_keyboard_alone_reaches_content_code_and_the_next_page(page: Page, s
     page.wait_for_url("**/docs/api")
 
 
-def test_a_narrow_screen_folds_the_menu_and_closes_it_after_use(browser: Browser, started: Started) -> None:
-    context = opened(browser, width=320)
+def test_a_narrow_screen_folds_the_menu_and_closes_it_after_use(chromium: Browser, started: Started) -> None:
+    context = opened(chromium, width=320)
     page = context.new_page()
     page.goto(started.server.url + "/docs/quickstart")
     page.locator(".docs-bar summary").click()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -18,10 +19,13 @@ from tests.support.browser import axe, opened
 from tests.support.recorder import Recorder
 from tests.support.testmode import Started
 
+# One green pixel.
+DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNgYPhfDwACgwF/l9sgsgAAAABJRU5ErkJggg=="
+
 
 @pytest.fixture
-def page(browser: Browser, started: Started) -> Iterator[Page]:
-    context = opened(browser)
+def page(chromium: Browser, started: Started) -> Iterator[Page]:
+    context = opened(chromium)
     page = context.new_page()
     page.goto(started.server.url + "/playground")
     page.get_by_label("API key").fill(started.key)
@@ -136,7 +140,7 @@ def test_an_image_goes_to_a_model_that_sees(page: Page, sent: list[dict[str, Any
     expect(page.locator("[data-images]")).to_be_hidden()
     page.get_by_label("Model").select_option("llava-7b")
     picture = tmp_path / "dot.png"
-    picture.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40))
+    picture.write_bytes(base64.b64decode(DOT))
     page.locator("#p-image").set_input_files(picture)
     expect(page.locator("[data-thumbs] img")).to_have_count(1)
     say(page, "What is this?")
@@ -234,8 +238,8 @@ def test_axe_finds_nothing_in_a_conversation(page: Page) -> None:
     assert axe(page) == []
 
 
-def test_without_scripts_the_answer_is_a_page_without_the_key(browser: Browser, started: Started) -> None:
-    context = opened(browser, scripts=False)
+def test_without_scripts_the_answer_is_a_page_without_the_key(chromium: Browser, started: Started) -> None:
+    context = opened(chromium, scripts=False)
     page = context.new_page()
     page.goto(started.server.url + "/playground")
     page.get_by_label("API key").fill(started.key)
