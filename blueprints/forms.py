@@ -54,8 +54,15 @@ class LoginForm(PageForm):
     password = PasswordField("Password", [DataRequired("Enter your password.")], render_kw=CURRENT)
 
 
+class CodeField(StringField):
+    """Never shows what was typed: a recovery code with one wrong letter is still nearly right."""
+
+    def _value(self) -> str:
+        return ""
+
+
 class CodeForm(PageForm):
-    code = StringField("Code", [DataRequired("Enter the code.")], render_kw=CODE)
+    code = CodeField("Code", [DataRequired("Enter the code.")], render_kw=CODE)
 
 
 class ResetForm(PageForm):

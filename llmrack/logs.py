@@ -11,13 +11,16 @@ from contextvars import ContextVar
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
-# What must never be in a log: our keys, bearer headers, and the secrets of services we talk to.
-SECRETS = re.compile(r"\b(?:rl_(?:live|test)_|sk_|rk_|whsec_)[A-Za-z0-9_]+|(?i:bearer)\s+[^\s\"',]+")
+# What must never be in a log: our keys, bearer headers, cookies, passwords, and the secrets of services we talk to.
+SECRETS = re.compile(
+    r"\b(?:rl_(?:live|test)_|sk_|rk_|whsec_)[A-Za-z0-9_-]+|(?i:bearer)\s+[^\s\"',]+"
+    r"|(?i:\bcookie)[\\\"']*\s*[:=]\s*[^\r\n\"\\]+|(?i:\w*password)[\\\"']*\s*[:=]\s*[\\\"']*[^\s\"'&,}\\]+"
+)
 _STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {"message", "asctime", "taskName"}
 
 
 # One of these is in every secret: looking for them costs a tenth of the expression.
-_MARKS = ("rl_live_", "rl_test_", "sk_", "rk_", "whsec_", "bearer")
+_MARKS = ("rl_live_", "rl_test_", "sk_", "rk_", "whsec_", "bearer", "cookie", "password")
 # json.dumps would make a new encoder for each line.
 _encode = json.JSONEncoder(ensure_ascii=True, default=str).encode
 
