@@ -1,5 +1,155 @@
 """What the operator sees and changes; for everyone else there is nothing here."""
 
-from flask import Blueprint
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from werkzeug.exceptions import NotFound
+
+from llmrack.services import audit, billing, credits, keyring, operations, statements, subscriptions
+from llmrack.services.operations import AccountLine
+
+from . import charts, guard, writing
+from .extensions import rack, till
+from .moneyforms import GrantForm, PlanForm
+from .proof import is_proved
+from .signin import is_signed_in, viewer
 
 bp = Blueprint("admin", __name__)
+DAYS = 30
+
+
+@bp.before_request
+def only_the_operator() -> None:
+    """Before anything else, so that not even a refusal tells strangers that there is something."""
+    if not is_signed_in() or not viewer().is_operator:
+        raise NotFound
+
+
+guard.protect(bp)
+
+
+@bp.get("")
+def index() -> Any:
+    today = datetime.now(UTC).date()
+    first = today - timedelta(days=DAYS - 1)
+    days = [(first + timedelta(days=day)).isoformat() for day in range(DAYS)]
+    usage = operations.usage(rack.store, days[0], days[-1])
+    revenue = operations.revenue(rack.store, days[0], days[-1])
+    return render_template(
+        "admin/index.html",
+        totals=operations.totals(rack.store),
+        usage=usage,
+        chart=charts.stacked(days, usage, lambda row: row.model_id, lambda row: row.cost_nanousd),
+        written=writing.usd,
+        revenue=revenue,
+        earned=sum(row.total_nanousd for row in revenue),
+        refused=[act for act in audit.entries(rack.store, limit=200) if act.action == "payment.refused"][:10],
+        can_pay=till.shop is not None,
+        days=DAYS,
+    )
+
+
+@bp.get("/accounts")
+def accounts() -> Any:
+    query, before = request.args.get("q", "").strip()[:254], request.args.get("before", type=int)
+    now = datetime.now(UTC)
+    found = operations.accounts(rack.store, rack.plans, now, query=query, before_id=before, limit=operations.PAGE + 1)
+    page = found[: operations.PAGE]
+    older = url_for(".accounts", q=query or None, before=page[-1].id) if len(found) > len(page) else None
+    newest = url_for(".accounts", q=query or None) if before else None
+    return render_template("admin/accounts.html", accounts=page, query=query, older=older, newest=newest)
+
+
+@bp.get("/accounts/<int:account_id>")
+def account(account_id: int) -> Any:
+    return _page(_account(account_id))
+
+
+def _account(account_id: int) -> AccountLine:
+    try:
+        return operations.get(rack.store, rack.plans, account_id, datetime.now(UTC))
+    except operations.NoSuchAccount:
+        raise NotFound from None
+
+
+def _page(line: AccountLine, status: int = 200, **forms: Any) -> Any:
+    now = datetime.now(UTC)
+    values = {
+        "line": line,
+        "known": subscriptions.known(rack.store, line.id),
+        "terms": billing.terms(till, line.id, now),
+        "balance": credits.balance(rack.store, line.id),
+        "entries": credits.entries(rack.store, line.id, limit=10, but_spent=True),
+        "history": subscriptions.history(rack.store, line.id, limit=10),
+        "keys": keyring.list_all(rack.store, line.id, now),
+        "acts": audit.entries(rack.store, account_id=line.id, limit=10),
+        "statement": statements.of(rack.store, line.id, now.strftime("%Y-%m")),
+        "now": now,
+        "grant_form": GrantForm(formdata=None),
+        "plan_form": PlanForm(formdata=None, plan=line.plan.id).offer(rack.plans),
+    }
+    return render_template("admin/account.html", **(values | forms)), status
+
+
+@bp.post("/accounts/<int:account_id>/credits")
+def grant(account_id: int) -> Any:
+    line, form, now = _account(account_id), GrantForm(), datetime.now(UTC)
+    if not form.validate() or not is_proved(form.credit_proof):
+        return _page(line, 400, grant_form=form)
+    credits.grant(rack.store, line.id, form.nanousd, form.credit_reason.data or "", viewer().email, now)
+    return _done(line, f"{writing.signed(form.nanousd)} of credits for {line.name}.")
+
+
+@bp.post("/accounts/<int:account_id>/plan")
+def set_plan(account_id: int) -> Any:
+    line, form, now = _account(account_id), PlanForm().offer(rack.plans), datetime.now(UTC)
+    if not form.validate() or not is_proved(form.plan_proof):
+        return _page(line, 400, plan_form=form)
+    plan = rack.plans.get(form.plan.data) or rack.plans.default
+    reason = form.plan_reason.data or ""
+    subscriptions.set_plan(rack.store, line.id, plan, reason, viewer().email, now, form.ends_at)
+    return _done(line, f"{line.name} is on {plan.name} now.")
+
+
+@bp.post("/accounts/<int:account_id>/disable")
+def disable(account_id: int) -> Any:
+    return _set_disabled(account_id, is_disabled=True)
+
+
+@bp.post("/accounts/<int:account_id>/enable")
+def enable(account_id: int) -> Any:
+    return _set_disabled(account_id, is_disabled=False)
+
+
+def _set_disabled(account_id: int, *, is_disabled: bool) -> Any:
+    line = _account(account_id)
+    if line.id == viewer().account_id:
+        flash("You cannot lock yourself out here.", "bad")
+        return redirect(url_for(".account", account_id=line.id), 303)
+    operations.set_disabled(rack.store, line.id, is_disabled, viewer().email, datetime.now(UTC))
+    return _done(line, f"{line.name} is {'disabled: its keys are refused from now on' if is_disabled else 'enabled'}.")
+
+
+@bp.post("/accounts/<int:account_id>/keys/<int:key_id>/revoke")
+def revoke_key(account_id: int, key_id: int) -> Any:
+    name = operations.revoke_key(rack.store, account_id, key_id, viewer().email, datetime.now(UTC))
+    if name is None:
+        raise NotFound
+    return _done(_account(account_id), f"The key {name} was revoked.")
+
+
+def _done(line: AccountLine, sentence: str) -> Any:
+    flash(sentence, "good")
+    return redirect(url_for(".account", account_id=line.id), 303)
+
+
+@bp.get("/audit")
+def log() -> Any:
+    before = request.args.get("before", type=int)
+    found = audit.entries(rack.store, before_id=before, limit=operations.PAGE + 1)
+    page = found[: operations.PAGE]
+    older = url_for(".log", before=page[-1].id) if len(found) > len(page) else None
+    return render_template("admin/audit.html", acts=page, older=older, newest=url_for(".log") if before else None)

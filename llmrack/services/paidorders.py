@@ -85,7 +85,7 @@ def _pay(connection: Connection, order: CheckoutFacts, seen: Session, now: datet
     if not _set_state(connection, order, tables.PAID, now, payment_id=seen.payment_id):
         return "paid before"
     amount = order.amount_cents * NANOUSD_PER_CENT
-    entry = credits.Entry(order.account_id, credits.BOUGHT, amount, "bought", "payments", order.id)
+    entry = credits.Entry(order.account_id, credits.BOUGHT, amount, "payment", "payments", order.id)
     credits.book(connection, entry, now)
     return f"{order.amount_cents} cents of credits"
 
