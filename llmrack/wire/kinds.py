@@ -63,15 +63,17 @@ def integer(low: int, high: int | None = None) -> Kind:
     return Kind(read, schema if high is None else {**schema, "maximum": high})
 
 
-def text(max_length: int) -> Kind:
+def text(max_length: int | None = None) -> Kind:
+    """`max_length` None leaves it to the model's window."""
+
     def read(value: Any, param: str) -> str:
         if not isinstance(value, str):
             raise _wrong(param, "a string", value)
-        if len(value) > max_length:
+        if max_length is not None and len(value) > max_length:
             raise InvalidRequest(f"{param} must have at most {max_length} characters.", param=param)
         return value
 
-    return Kind(read, {"type": "string", "maxLength": max_length})
+    return Kind(read, {"type": "string"} if max_length is None else {"type": "string", "maxLength": max_length})
 
 
 def one_of(*values: str) -> Kind:

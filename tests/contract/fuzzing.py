@@ -24,7 +24,8 @@ from tests.v1.conftest import ROOMY_PLAN
 # eyes. Receipts and models are asked for by ids that mostly do not exist.
 CONFIG = """
 [checks]
-positive_data_acceptance.expected-statuses = ["2xx", "400", "404"]
+positive_data_acceptance.expected-statuses = ["2xx", "400", "404", "413"]
+negative_data_rejection.expected-statuses = ["400", "401", "404", "405", "413", "415"]
 
 [warnings]
 enabled = false

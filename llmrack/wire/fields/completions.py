@@ -25,7 +25,7 @@ COMPLETIONS: Rows = rows(
     Field(
         "suffix",
         "yes",
-        kinds.text(1_000_000),
+        kinds.text(),
         "Text after the gap, on models with the insert capability; a 400 on others.",
         (Good("}", {"suffix": "}"}, {"model": "qwen-2.5-coder-7b"}), Good("")),
         (Bad("}"), Bad(1)),
