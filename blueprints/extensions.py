@@ -15,3 +15,9 @@ mailer: Mailer = LocalProxy(lambda: current_app.extensions["llmrack_mail"])  # t
 till: Till = LocalProxy(lambda: current_app.extensions["llmrack_till"])  # type: ignore[assignment]
 login_manager = LoginManager()
 watch = Watch()
+
+
+def loaded_rack() -> Rack:
+    """The rack itself, for a view that asks it for many things: each use of a proxy looks the application up again."""
+    loaded: Rack = current_app.extensions["llmrack"]
+    return loaded

@@ -13,7 +13,7 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from gevent.monkey import get_original
@@ -54,19 +54,17 @@ class Watch:
         self._is_stopping = is_stopping
         self._graceful_s = graceful_s
 
-    @contextlib.contextmanager
-    def body(self, sock: socket.socket | None, seconds: float) -> Iterator[None]:
-        """Bound the time a request body may take: the reader then sees its end."""
-        entry = None
-        if sock is not None:
-            entry = Entry(sock.fileno())
-            entry.deadline = time.monotonic() + seconds
-            entry.on_late = functools.partial(_end_reading, sock)
-            self._add(entry)
-        try:
-            yield
-        finally:
-            self.forget(entry)
+    def expect_body(self, sock: socket.socket | None, seconds: float) -> Entry | None:
+        """Bound the time a request body may take, until `forget`: the reader then sees its end."""
+        if sock is None:
+            return None
+        entry = Entry(sock.fileno())
+        entry.deadline = time.monotonic() + seconds
+        entry.on_late = functools.partial(_end_reading, sock)
+        # Whoever reads it notices by itself that the peer has gone, so there is nothing to poll for.
+        self._start()
+        self._entries[entry.fd] = entry
+        return entry
 
     def follow(
         self, sock: socket.socket | None, on_gone: Callable[[], None], on_stop: Callable[[], None]
@@ -82,13 +80,16 @@ class Watch:
     def forget(self, entry: Entry | None) -> None:
         if entry is not None and self._entries.get(entry.fd) is entry:
             del self._entries[entry.fd]
-            with contextlib.suppress(KeyError):
+            if entry.on_late is None:
                 self._poll.unregister(entry.fd)
 
-    def _add(self, entry: Entry) -> None:
+    def _start(self) -> None:
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
             self._thread.start()
+
+    def _add(self, entry: Entry) -> None:
+        self._start()
         self._entries[entry.fd] = entry
         self._poll.register(entry.fd, select.POLLRDHUP)
 

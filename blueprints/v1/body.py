@@ -17,12 +17,11 @@ def read() -> bytes:
     encoding = request.headers.get("Content-Encoding", "identity")
     if encoding.lower() != "identity":
         raise UnsupportedEncoding(f"Content-Encoding {encoding} is not supported; send the body as plain JSON.")
-    sock = request.environ.get("gunicorn.socket")
     timeout_s = rack.settings.body_timeout_s
     started = time.monotonic()
+    entry = watch.expect_body(request.environ.get("gunicorn.socket"), timeout_s)
     try:
-        with watch.body(sock, timeout_s):
-            data = request.get_data(cache=False)
+        data = request.get_data(cache=False)
     except RequestEntityTooLarge:
         raise BodyTooLarge(f"The request body is larger than {rack.settings.max_body_bytes} bytes.") from None
     except (ClientDisconnected, OSError) as exc:
@@ -32,6 +31,8 @@ def read() -> bytes:
         if type(exc).__module__.startswith("gunicorn"):
             raise InvalidRequest("The request body is not valid HTTP.", code="malformed_body") from exc
         raise
+    finally:
+        watch.forget(entry)
     if request.content_length is not None and len(data) < request.content_length:
         raise _broken(started, timeout_s)
     return data

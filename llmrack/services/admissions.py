@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ..catalog import Model
 from ..store.base import microseconds
@@ -11,8 +13,7 @@ from .keys import Caller
 from .limits import LimitState, Need, Standing
 
 
-@dataclass(frozen=True)
-class Admission:
+class Admission(Struct, frozen=True):
     """A request that wants to start. Both token counts are upper bounds; `output_tokens` is 0 for embeddings."""
 
     request_id: str
@@ -25,8 +26,7 @@ class Admission:
     stream: bool
 
 
-@dataclass(frozen=True)
-class Grant:
+class Grant(Struct, frozen=True):
     """What an admitted request may generate, at most; and the limit on tokens after its reservation, for headers."""
 
     output_tokens: int

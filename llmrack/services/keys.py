@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -149,9 +150,8 @@ def resolve_digest(store: Store, plans: Plans, digest: str, now: datetime, addre
     row = store.recall(_RESOLVE, "secret_sha256", digest)
     if row is None:
         raise AuthenticationFailed("There is no such API key. Check which server it belongs to, or generate a new one.")
-    account_id, key_id, name, mode, granted, revoked_at, expires_at, per_minute, per_day, per_month, *rest = row
-    models, addresses, paused_at, plan_id, plan_ends_at, next_plan_id, *rest = rest
-    uses_credits, account_per_month, disabled_at = rest
+    _, _, _, _, _, revoked_at, expires_at, _, _, _, _, addresses, *rest = row
+    paused_at, plan_id, plan_ends_at, next_plan_id, _, _, disabled_at = rest
     if revoked_at is not None:
         raise AuthenticationFailed(f"This API key was revoked on {_date(revoked_at)}. Generate a new key.")
     if expires_at is not None and expires_at <= microseconds(now):
@@ -168,12 +168,20 @@ def resolve_digest(store: Store, plans: Plans, digest: str, now: datetime, addre
             "Its owner can change that: Dashboard → API keys.",
             code="address_not_allowed",
         )
+    return _caller(tuple(row), plans.in_force(plan_id, plan_ends_at, next_plan_id, microseconds(now)))
+
+
+@functools.lru_cache(maxsize=4096)
+def _caller(row: tuple[Any, ...], plan: Plan) -> Caller:
+    """The same row is the same caller: making it anew for each request costs as much as finding the row."""
+    account_id, key_id, name, mode, granted, _, _, per_minute, per_day, per_month, models, *rest = row
+    *_, uses_credits, account_per_month, _ = rest
     return Caller(
         account_id=account_id,
         key_id=key_id,
         key_name=name,
         mode=mode,
-        plan=plans.in_force(plan_id, plan_ends_at, next_plan_id, microseconds(now)),
+        plan=plan,
         permissions=_expanded(granted),
         requests_per_minute=per_minute,
         tokens_per_day=per_day,

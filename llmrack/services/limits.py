@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+from msgspec import Struct
 
 from .. import money
 from ..errors import InsufficientCredits, RateLimited
@@ -19,8 +20,7 @@ BUSY_RETRY_S = 1
 NO_RETRY = (("x-should-retry", "false"),)
 
 
-@dataclass(frozen=True)
-class Need:
+class Need(Struct, frozen=True):
     """What one request may take at most: both bounds in tokens, prices in nano-dollars per token."""
 
     prompt_tokens: int
@@ -34,8 +34,7 @@ class Need:
         return self.prompt_tokens + min(1, self.output_tokens)
 
 
-@dataclass(frozen=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """What stands against an account before a request. `counted` is used for good, `held` may come back in part.
 
     `minute` lists the requests of the last 60 seconds as (admitted at, tokens), in microseconds and oldest first. The
@@ -55,16 +54,14 @@ class Standing:
     key_month_nanousd: int = 0
 
 
-@dataclass(frozen=True)
-class Room:
+class Room(Struct, frozen=True):
     """What is granted to one request: tokens of an answer, and whether credits pay for it."""
 
     output_tokens: int
     is_prepaid: bool
 
 
-@dataclass(frozen=True)
-class LimitState:
+class LimitState(Struct, frozen=True):
     """A limit on tokens: its size, what is left of it, and the seconds until it is whole again.
 
     `scope` is "account", or "key" for a key's own smaller one.
@@ -77,8 +74,7 @@ class LimitState:
     reset_s: int
 
 
-@dataclass(frozen=True)
-class _Window:
+class _Window(Struct, frozen=True):
     """One limit on tokens as it stands. `entries` are those of a moving window; a day has none."""
 
     code: str

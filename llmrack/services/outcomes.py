@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -30,8 +32,7 @@ class Outcome:
         return (prompt_tokens if self.charges_prompt else 0), completion_tokens
 
 
-@dataclass(frozen=True)
-class Settlement:
+class Settlement(Struct, frozen=True):
     """How a request ended and what it took: tokens read and delivered, and durations in nanoseconds."""
 
     outcome: str

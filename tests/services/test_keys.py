@@ -63,7 +63,7 @@ def test_all_stands_for_every_permission(desk: Desk) -> None:
 
 def test_an_account_without_a_plan_follows_the_default_one(desk: Desk) -> None:
     secret = issue(desk.store).secret
-    assert keys.resolve(desk.store, desk.plans, secret, NOON).plan is desk.plans.default
+    assert keys.resolve(desk.store, desk.plans, secret, NOON).plan == desk.plans.default
 
 
 def test_a_plan_that_no_file_has_any_more_falls_back_to_the_default_one(desk: Desk) -> None:
