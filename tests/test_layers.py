@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 CORE = {"llmrack"}
-WIRE = CORE | {"llmrack.wire", "msgspec", "jsonschema", "referencing", "re2"}
+WIRE = CORE | {"llmrack.wire", "msgspec", "jsonschema", "jsonschema_specifications", "referencing", "re2"}
 STORE = CORE | {"llmrack.store", "sqlalchemy"}
 
 # The first row whose name is a prefix of the module decides.
@@ -31,7 +31,7 @@ ROWS = (
 )
 WEB = {
     "llmrack.*", "blueprints", "cli", "flask", "flask_limiter", "limits", "flask_login", "flask_migrate", "flask_wtf",
-    "werkzeug", "click", "msgspec", "gevent", "wtforms", "itsdangerous", "markupsafe", "segno",
+    "werkzeug", "click", "msgspec", "gevent", "gunicorn", "wtforms", "itsdangerous", "markupsafe", "segno",
 }  # fmt: skip
 PACKAGES = (
     "llmrack.store",
