@@ -1,0 +1,84 @@
+"""`flask accounts`: the first operator of an installation, and help for people who are locked out."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from flask import Flask
+from flask_migrate import upgrade
+
+from app import create_app
+from llmrack.services import keys, links, logins, sessions
+from llmrack.services.rack import Rack
+
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[Flask]:
+    app = create_app({"instance_dir": str(tmp_path), "ollama_url": "http://127.0.0.1:9", "log_level": "warning"})
+    with app.app_context():
+        upgrade()
+    yield app
+    rack: Rack = app.extensions["llmrack"]
+    rack.engines.live.close()
+    rack.store.engine.dispose()
+
+
+def run(app: Flask, *arguments: str, fails: bool = False) -> str:
+    result = app.test_cli_runner().invoke(args=["accounts", *arguments])
+    assert (result.exit_code != 0) == fails, result.output
+    return result.output
+
+
+def test_the_first_account_of_an_installation_becomes_the_operator(app: Flask) -> None:
+    assert "an operator" in run(app, "create", "Ada@Example.com", "--operator", "--password", PASSWORD)
+    person = logins.authenticate(app.extensions["llmrack"].store, "ada@example.com", PASSWORD)
+    assert person is not None
+    assert person.is_operator
+    assert person.is_verified
+    assert "has an account already" in run(app, "create", "ada@example.com", "--password", PASSWORD, fails=True)
+
+
+def test_what_the_page_refuses_the_command_refuses(app: Flask) -> None:
+    assert "at least 8" in run(app, "create", "ada@example.com", "--password", "short", fails=True)
+    assert "e-mail address" in run(app, "create", "ada", "--password", PASSWORD, fails=True)
+    assert "There is no plan" in run(
+        app, "create", "ada@example.com", "--password", PASSWORD, "--plan", "x", fails=True
+    )
+
+
+def test_the_role_can_be_given_and_taken(app: Flask) -> None:
+    store = app.extensions["llmrack"].store
+    run(app, "create", "ada@example.com", "--password", PASSWORD, "--plan", "pro")
+    run(app, "operator", "ada@example.com")
+    assert logins.find(store, "ada@example.com").is_operator  # type: ignore[union-attr]
+    run(app, "operator", "ada@example.com", "--remove")
+    assert not logins.find(store, "ada@example.com").is_operator  # type: ignore[union-attr]
+    assert "Nobody signs in" in run(app, "operator", "bob@example.com", fails=True)
+
+
+def test_disabling_ends_sessions_and_keys_at_once(app: Flask) -> None:
+    rack: Rack = app.extensions["llmrack"]
+    run(app, "create", "ada@example.com", "--password", PASSWORD)
+    person, now = logins.find(rack.store, "ada@example.com"), datetime.now(UTC)
+    assert person is not None
+    token = sessions.open(rack.store, person.account_id, now)
+    secret = keys.issue(rack.store, name="k", mode="test", account_id=person.account_id).secret
+    run(app, "disable", "ada@example.com")
+    assert sessions.find(rack.store, token, now) is None
+    with pytest.raises(keys.AuthenticationFailed, match="disabled"):
+        keys.resolve(rack.store, rack.plans, secret, now)
+    run(app, "enable", "ada@example.com")
+    assert keys.resolve(rack.store, rack.plans, secret, now).account_id == person.account_id
+    assert sessions.find(rack.store, token, now) is None
+
+
+def test_a_reset_link_is_printed_for_who_gets_no_mail(app: Flask) -> None:
+    run(app, "create", "ada@example.com", "--password", PASSWORD)
+    link = urlsplit(run(app, "reset", "ada@example.com", "--second-factor").strip())
+    assert link.path == "/reset/new"
+    token = link.query.removeprefix("token=")
+    assert links.peek(app.extensions["llmrack"].store, token, links.RESET, datetime.now(UTC)) is not None
