@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 from werkzeug.exceptions import NotFound
 
 from llmrack.services import audit, billing, credits, keyring, operations, statements, subscriptions
@@ -25,6 +25,8 @@ DAYS = 30
 def only_the_operator() -> None:
     """Before anything else, so that not even a refusal tells strangers that there is something."""
     if not is_signed_in() or not viewer().is_operator:
+        # Otherwise the answer would vary by cookie, as no other missing page does.
+        session.accessed = False
         raise NotFound
 
 

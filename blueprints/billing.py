@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from llmrack import money
 from llmrack.clients.provider import PaymentFailed, ProviderAway
 from llmrack.errors import Unavailable
 from llmrack.plans import Plan
-from llmrack.services import billing, credits, statements, subscriptions
+from llmrack.services import billing, credits, fulfilment, statements, subscriptions
 from llmrack.services.billing import Buyer
 from llmrack.services.statements import Line
 
@@ -54,7 +55,17 @@ def _origins() -> tuple[str, ...]:
 
 @bp.get("")
 def index() -> Any:
+    _catch_up()
     return _page()
+
+
+def _catch_up() -> None:
+    """A renewal nobody told us about would end a plan that is paid: the page that shows it looks for itself."""
+    now, account_id = datetime.now(UTC), viewer().account_id
+    known = subscriptions.known(rack.store, account_id)
+    if till.shop is not None and known is not None and known.is_overdue(now):
+        with contextlib.suppress(ProviderAway, subscriptions.Stale):
+            fulfilment.sync(till, account_id, now)
 
 
 def _page(status: int = 200, **forms: Any) -> Any:

@@ -11,11 +11,13 @@ from flask_login import login_required
 from markupsafe import Markup
 from werkzeug.exceptions import NotFound
 
-from llmrack.services import links, logins, sessions, throttle, totp
+from llmrack.clients.provider import ProviderAway
+from llmrack.errors import Unavailable
+from llmrack.services import billing, links, logins, sessions, throttle, totp
 
 from . import guard, mail
 from .account import send_verification
-from .extensions import mailer, rack
+from .extensions import mailer, rack, till
 from .forms import ChangeEmailForm, ChangePasswordForm, CodeForm, ProfileForm, ProofForm
 from .proof import is_proved
 from .signin import sign_in, viewer
@@ -206,6 +208,11 @@ def delete() -> Any:
     form, who = ProofForm(), viewer()
     if not form.validate() or not is_proved(form.proof):
         return render_template("profile/delete.html", form=form, who=who), 400
+    try:
+        billing.leave(till, who.account_id)
+    except ProviderAway as error:
+        sentence = "Your subscription could not be ended just now, so nothing was deleted. Try again in a moment."
+        raise Unavailable(sentence, retry_after_s=30) from error
     logins.leave(rack.store, who.account_id, datetime.now(UTC))
     mail.send("deleted", who.email)
     session.clear()

@@ -4,6 +4,7 @@ from flask import Flask
 
 from . import settings
 from .accounts import accounts
+from .billing import billing, credits_group
 from .captures import captures
 from .keys import keys
 from .prepare import prepare
@@ -12,5 +13,5 @@ from .usage import usage
 
 def register_commands(app: Flask) -> None:
     """Every command but `flask db`, which Flask-Migrate brings."""
-    for command in (prepare, settings.show, accounts, keys, usage, captures):
+    for command in (prepare, settings.show, accounts, keys, usage, billing, credits_group, captures):
         app.cli.add_command(command)

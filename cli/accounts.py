@@ -10,10 +10,12 @@ from flask.cli import AppGroup
 
 from llmrack.errors import Unavailable
 from llmrack.services import accounts as service
-from llmrack.services import links, logins, passwords, sessions, totp
+from llmrack.services import audit, links, logins, operations, passwords, sessions, totp
 from llmrack.services.logins import Person
 from llmrack.services.rack import Rack
 
+# Who did it, in the audit log.
+ACTOR = "terminal"
 accounts = AppGroup("accounts", help="Make accounts for people, and look after them.")
 
 
@@ -53,7 +55,10 @@ def create(email: str, operator: bool, plan_id: str | None, password: str) -> No
 def operator(email: str, remove: bool) -> None:
     """Make the person behind EMAIL an operator."""
     rack = _rack()
-    logins.set_operator(rack.store, _person(rack, email).account_id, not remove)
+    person = _person(rack, email)
+    logins.set_operator(rack.store, person.account_id, not remove)
+    act = "account.operator.remove" if remove else "account.operator"
+    audit.note(rack.store, audit.Act(ACTOR, act, person.account_id, ""), datetime.now(UTC))
     click.echo(f"{email} is {'no operator any more' if remove else 'an operator'}.")
 
 
@@ -63,7 +68,7 @@ def disable(email: str) -> None:
     """Sign the person out everywhere and refuse every key of the account, from the next request on."""
     rack = _rack()
     person = _person(rack, email)
-    logins.set_disabled(rack.store, person.account_id, datetime.now(UTC))
+    operations.set_disabled(rack.store, person.account_id, True, ACTOR, datetime.now(UTC))
     sessions.end_all(rack.store, person.account_id)
     click.echo(f"{email} is disabled.")
 
@@ -73,7 +78,7 @@ def disable(email: str) -> None:
 def enable(email: str) -> None:
     """Undo `disable`."""
     rack = _rack()
-    logins.set_disabled(rack.store, _person(rack, email).account_id, None)
+    operations.set_disabled(rack.store, _person(rack, email).account_id, False, ACTOR, datetime.now(UTC))
     click.echo(f"{email} is enabled.")
 
 

@@ -11,7 +11,7 @@ from flask.cli import AppGroup
 from llmrack import permissions as rights
 from llmrack.errors import Unavailable
 from llmrack.plans import Plan
-from llmrack.services import accounts
+from llmrack.services import accounts, audit
 from llmrack.services import keys as service
 from llmrack.services.rack import Rack
 
@@ -125,7 +125,10 @@ def _when(at: datetime | None) -> str:
 def revoke(which: str) -> None:
     """Refuse a key from the next request on. WHICH is its id, its name, or how it starts."""
     try:
-        key = service.revoke(_rack().store, which, datetime.now(UTC))
+        rack, now = _rack(), datetime.now(UTC)
+        key = service.revoke(rack.store, which, now)
+        act = audit.Act("terminal", "key.revoke", key.account_id, f"key {key.id}, {key.name}")
+        audit.note(rack.store, act, now)
     except (service.NoSuchKey, Unavailable) as exc:
         raise click.ClickException(str(exc)) from exc
     click.echo(f"Revoked key {key.id}, {key.name} ({key.redacted}).")

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert, select, update
 from ..plans import Plan
 from ..store.db import Store
 from ..store.models import Account, Balance
-from . import credits
+from . import credits, subscriptions
 
 LOCAL = "local"
 
@@ -47,8 +47,10 @@ def ensure(store: Store, name: str, now: datetime, plan: Plan | None = None) -> 
 
 
 def set_plan(store: Store, name: str, plan: Plan) -> None:
-    """Put an account on `plan`, from its next request on. Raises NoSuchAccount."""
-    _change(store, name, plan_id=plan.id)
+    """Put an account on `plan` for good, from its next request on. Raises NoSuchAccount."""
+    with store.write() as connection:
+        account, now = _get(connection, name), datetime.now(UTC)
+        subscriptions.move(connection, account.id, subscriptions.Tenure(plan.id), "set", "operator", now)
 
 
 def disable(store: Store, name: str, now: datetime) -> None:

@@ -151,6 +151,13 @@ def keep_plan(till: Till, account_id: int) -> None:
     _shop(till).provider.set_end(known.provider_id, ends_with_period=False)
 
 
+def leave(till: Till, account_id: int) -> None:
+    """End the subscription of an account that is being deleted, so that nobody pays for it. Raises ProviderAway."""
+    known = subscriptions.known(till.store, account_id)
+    if till.shop is not None and known is not None and known.is_live:
+        till.shop.provider.set_end(known.provider_id, ends_with_period=True)
+
+
 def portal_url(till: Till, buyer: Buyer) -> str:
     """Where the card, the invoices and the subscription are looked after. Raises Refused, ProviderAway."""
     shop = _shop(till)

@@ -44,10 +44,15 @@ class Known:
     then_plan_id: str | None
     failed_at: datetime | None
     version: int
+    synced_at: datetime
 
     @property
     def is_live(self) -> bool:
         return self.status in LIVE
+
+    def is_overdue(self, now: datetime) -> bool:
+        """Whether its period has ended without word from the provider."""
+        return self.is_live and self.synced_at < self.period_end_at < now
 
 
 @dataclass(frozen=True)
