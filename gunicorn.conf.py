@@ -49,11 +49,13 @@ def post_worker_init(worker):
     start the meter's background work, which a process that only runs a command has no use for."""
     from blueprints import budgetmail, onesend
     from blueprints.extensions import watch
+    from llmrack.services import checkpoints
     from llmrack.services.sweeper import Sweeper
 
     watch.follow_worker(lambda: not worker.alive, _settings.graceful_timeout_s)
     rack = worker.wsgi.extensions["llmrack"]
     rack.store.share_commits()
+    checkpoints.start(rack.store)
     Sweeper(rack.meter).start()
     budgetmail.start(worker.wsgi)
     onesend.install()

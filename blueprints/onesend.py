@@ -27,7 +27,11 @@ class OneSend(wsgi.Response):
 
     def _emit_body(self, data: bytes) -> None:
         head, self._head = self._head, b""
-        self.sock.sendall(b"%s%X\r\n%s\r\n" % (head, len(data), data) if self.chunked else head + data)
+        data = b"%s%X\r\n%s\r\n" % (head, len(data), data) if self.chunked else head + data
+        # gevent's sendall asks the kernel for the size of its buffer each time; nearly always one send takes it all.
+        sent = self.sock.send(data)
+        if sent < len(data):
+            self.sock.sendall(data[sent:])
 
     def can_sendfile(self) -> bool:
         """It would go past the head; nothing large is served from files."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 import sqlite3
@@ -21,6 +22,7 @@ from .base import Base
 from .group import Group, Work
 from .recall import Recall, Row
 from .statement import Statement, Transaction
+from .turns import TurnMissed, Turns
 
 __all__ = ["Statement", "Store", "Transaction", "billing", "db", "engine_options", "models", "people"]
 
@@ -36,6 +38,8 @@ BUSY_DEADLINE_S = 5.0
 RETRY_AFTER_S = 2
 # How long a worker may go on using what it remembers of a PostgreSQL database that another process has changed.
 RECALL_S = 0.4
+# 64 MB of write-ahead log, when the checkpoints of another thread cannot keep up.
+BELT_PAGES = 16_000
 
 T = TypeVar("T")
 
@@ -73,6 +77,7 @@ class Store:
         self.dialect = engine.dialect.name
         self._driver: Any = engine.dialect.loaded_dbapi
         self._away = (self._driver.OperationalError, self._driver.InterfaceError)
+        self._turns = Turns(POOL_SIZE)
         self._group: Group | None = None
         self._kept: Any = None
         self._openings = self._changes = 0
@@ -82,7 +87,7 @@ class Store:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One transaction for Core statements, committed at the end. Nothing may yield to other greenlets inside."""
-        with self._translated(), self.engine.connect() as connection:
+        with self._translated(), self._turns.turn(POOL_WAIT_S), self.engine.connect() as connection:
             if self.dialect == "sqlite":
                 _retry_while_busy(lambda: connection.exec_driver_sql("BEGIN IMMEDIATE"))
             with _ended(connection):
@@ -92,7 +97,7 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection for Core queries that see one state of the database."""
-        with self._translated(), self.engine.connect() as connection:
+        with self._translated(), self._turns.turn(POOL_WAIT_S), self.engine.connect() as connection:
             if self.dialect == "sqlite":
                 connection.exec_driver_sql("BEGIN")
             with _ended(connection):
@@ -152,6 +157,9 @@ class Store:
             pooled = self.engine.raw_connection()
             self._kept = pooled.dbapi_connection
             pooled.detach()
+            if self._group is not None:
+                # Others do it (`checkpoint`): after a commit it would stop the whole worker for the time of an fsync.
+                self._kept.execute(f"PRAGMA wal_autocheckpoint = {BELT_PAGES}")
             self._openings += 1
         return self._kept
 
@@ -169,6 +177,11 @@ class Store:
                     kept.close()
                 raise
             return result
+
+    def checkpoint(self) -> None:
+        """Bring SQLite's write-ahead log into its file. It shares nothing, so it may run in any thread."""
+        with contextlib.closing(sqlite3.connect(str(self.engine.url.database), isolation_level=None)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     @contextmanager
     def query(self) -> Iterator[Transaction]:
@@ -196,23 +209,24 @@ class Store:
         A greenlet may be killed while PostgreSQL still works on its statement; whoever got that connection next would
         read the answer meant for another request. So anything but an ordinary failure drops the connection.
         """
-        pooled: PoolProxiedConnection = self.engine.raw_connection()
-        try:
-            yield pooled.dbapi_connection
-        except BaseException as error:
-            if can_repair and isinstance(error, Exception) and not isinstance(error, self._away):
-                _roll_back(pooled)
-            else:
-                pooled.invalidate()
-            raise
-        finally:
-            pooled.close()
+        with self._turns.turn(POOL_WAIT_S):
+            pooled: PoolProxiedConnection = self.engine.raw_connection()
+            try:
+                yield pooled.dbapi_connection
+            except BaseException as error:
+                if can_repair and isinstance(error, Exception) and not isinstance(error, self._away):
+                    _roll_back(pooled)
+                else:
+                    pooled.invalidate()
+                raise
+            finally:
+                pooled.close()
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError, *self._away) as error:
+        except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError, TurnMissed, *self._away) as error:
             log.error("the database failed: %s", error)
             raise Unavailable(
                 "The database cannot be reached at the moment. Retry is safe.", retry_after_s=RETRY_AFTER_S
