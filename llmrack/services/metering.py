@@ -180,7 +180,11 @@ class Meter:
             raise
 
     def _book(self, request_id: str) -> None:
-        settlement, at = self._unsettled[request_id]
+        waiting = self._unsettled.get(request_id)
+        if waiting is None:
+            # Whoever settles the request booked it while the heartbeat was at another one.
+            return
+        settlement, at = waiting
         self._store.commit(lambda tx: ledger.close_row(tx, request_id, settlement, at))
         self._unsettled.pop(request_id, None)
         self._open.pop(request_id, None)

@@ -108,3 +108,20 @@ def test_the_sweeper_outlives_an_outage(desk: Desk) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.01)
     sweeper.stop()
+
+
+def test_a_beat_does_not_mind_what_is_booked_while_it_works(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = desk.admit(desk.caller()), desk.admit(desk.caller())
+    with Outage(desk.store):
+        for request_id in (first, second):
+            desk.meter.settle(request_id, Settlement("completed", 10, 5))
+    book = desk.meter._book
+
+    def book_both(request_id: str) -> None:
+        book(request_id)
+        book(second)
+
+    monkeypatch.setattr(desk.meter, "_book", book_both)
+    desk.meter.heartbeat()
+    assert {desk.row(request_id).state for request_id in (first, second)} == {"settled"}
+    desk.check_sums()
