@@ -93,8 +93,8 @@ def _engines(values: Settings, models: Catalog) -> Engines:
             pace=values.test_mode_pieces_per_s,
             widths={model.ollama: model.dimensions for model in models if model.is_embedding},
         ),
-        live_features=Probe(live, image_urls=False),
-        test_features=Features(),
+        live_features=Probe(live, image_urls=values.image_urls),
+        test_features=Features(image_urls=values.image_urls),
     )
 
 

@@ -59,6 +59,9 @@ SETTINGS: tuple[Setting, ...] = (
         "ollama_silence_timeout_s", 600.0, "seconds", "How long Ollama may be silent: loading plus reading the prompt."
     ),
     Setting("ping_interval_s", 15.0, "seconds", "Silence after which a stream sends a comment to keep it open."),
+    Setting(
+        "image_urls", False, "true or false", "Fetch images that requests name by https URL, from the public internet."
+    ),
     Setting("max_body_bytes", 10_485_760, "bytes", "Largest request body."),
     Setting("body_timeout_s", 30.0, "seconds", "How long a request body may take to arrive."),
     Setting("write_timeout_s", 60.0, "seconds", "How long a client may take to read what was written to it."),

@@ -80,7 +80,7 @@ def roomy_account(rack: Rack) -> str:
     return accounts.ensure(rack.store, "roomy", datetime.now(UTC), rack.plans.get("business")).name
 
 
-def issue(rack: Rack, account: str, mode: str, **facts: Any) -> str:
+def issue(rack: Rack, account: str | None, mode: str, **facts: Any) -> str:
     return keys.issue(rack.store, name=f"{mode} key", mode=mode, account=account, **facts).secret
 
 
