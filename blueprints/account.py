@@ -127,6 +127,7 @@ def log_in() -> Any:
         return _too_many("account/login.html", form, refusal, target=target)
     person = logins.authenticate(rack.store, email, form.password.data or "")
     if person is None:
+        signin.note("a sign-in was refused: address or password")
         return render_template("account/login.html", form=form, target=target, failure=WRONG), 400
     throttle.forget(rack.store, counts[0])
     if person.has_second_factor:
@@ -165,6 +166,7 @@ def check_code() -> Any:
     text, secret = form.code.data or "", current_app.config["SECRET_KEY"]
     is_right = totp.check(rack.store, secret, person.account_id, text, now)
     if not is_right and not totp.recover(rack.store, person.account_id, text):
+        signin.note("a sign-in was refused: second factor", person.account_id)
         form.code.errors = ["This code is wrong, was used already, or is too old."]
         return render_template("account/code.html", form=form, target=target), 400
     throttle.forget(rack.store, count)
@@ -186,11 +188,13 @@ def _waiting() -> Person | None:
 @bp.post("/logout")
 def logout() -> Any:
     if signin.is_signed_in():
+        signin.note("signed out", signin.viewer().account_id)
         sessions.end(rack.store, signin.viewer().account_id, signin.viewer().session_id)
     session.clear()
     return redirect(url_for(".login"), 303)
 
 
 def _too_many(template: str, form: Any, refusal: TooMany, **values: Any) -> Any:
+    signin.note("too many attempts")
     text = render_template(template, form=form, failure=str(refusal), **values)
     return text, 429, {"Retry-After": str(refusal.retry_after_s)}

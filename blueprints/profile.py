@@ -20,7 +20,7 @@ from .account import send_verification
 from .extensions import mailer, rack, till
 from .forms import ChangeEmailForm, ChangePasswordForm, CodeForm, ProfileForm, ProofForm
 from .proof import is_proved
-from .signin import sign_in, viewer
+from .signin import note, sign_in, viewer
 
 bp = Blueprint("profile", __name__)
 guard.protect(bp)
@@ -99,6 +99,7 @@ def change_password() -> Any:
     except ValueError as error:
         form.password.errors = [str(error)]
         return _page(400, password_form=form)
+    note("the password was changed", who.account_id)
     sessions.end_all(rack.store, who.account_id)
     links.revoke_all(rack.store, who.account_id)
     sign_in(who.account_id)
@@ -174,6 +175,7 @@ def confirm_second_factor() -> Any:
     if not codes:
         form.code.errors = ["This code is wrong or too old. Enter the one that is shown now."]
         return _second_factor_page(form, 400)
+    note("the second factor was switched on", who.account_id)
     mail.send("second_factor_on", who.email)
     return _second_factor_page(form, codes=codes)
 
@@ -194,6 +196,7 @@ def switch_off_second_factor() -> Any:
     if not proof.validate() or not is_proved(proof.proof):
         return _second_factor_page(CodeForm(formdata=None), 400, proof_error=proof.proof.errors)
     totp.switch_off(rack.store, viewer().account_id)
+    note("the second factor was switched off", viewer().account_id)
     mail.send("second_factor_off", viewer().email)
     return _done("The second factor is switched off.", "second-factor")
 
@@ -214,6 +217,7 @@ def delete() -> Any:
         sentence = "Your subscription could not be ended just now, so nothing was deleted. Try again in a moment."
         raise Unavailable(sentence, retry_after_s=30) from error
     logins.leave(rack.store, who.account_id, datetime.now(UTC))
+    note("the account was deleted", who.account_id)
     mail.send("deleted", who.email)
     session.clear()
     flash("Your account is deleted, and its keys have stopped working.", "good")

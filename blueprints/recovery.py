@@ -10,7 +10,7 @@ from flask import Blueprint, flash, redirect, render_template, request, session,
 from llmrack.services import links, logins, sessions, throttle
 from llmrack.services.throttle import TooMany
 
-from . import guard, mail
+from . import guard, mail, signin
 from .extensions import mailer, rack
 from .forms import NewPasswordForm, ResetForm
 
@@ -77,6 +77,7 @@ def change() -> Any:
         flash(f"{error} Ask for another link.", "bad")
         return redirect(url_for(".ask"), 303)
     logins.verify(rack.store, found.account_id, now)
+    signin.note("the password was reset", found.account_id)
     sessions.end_all(rack.store, found.account_id)
     links.revoke_all(rack.store, found.account_id)
     throttle.forget(rack.store, (throttle.LOGIN_ACCOUNT, found.email))
@@ -101,6 +102,7 @@ def change_email() -> Any:
     old = logins.get(rack.store, found.account_id).email if found else ""
     if found is None or not logins.set_email(rack.store, found.account_id, found.email, now):
         return render_template("account/confirm_email.html", found=None, token=""), 404
+    signin.note("the address was changed", found.account_id)
     mail.send("email_changed", old, new=found.email)
     flash(f"You sign in with {found.email} from now on.", "good")
     return redirect(url_for("dashboard.overview"), 303)

@@ -13,6 +13,9 @@ CONTENT_POLICY = (
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 
+# A year, in which browsers that came by https come by nothing else.
+HSTS_S = 31_536_000
+
 
 def init_app(app: Flask) -> None:
     app.before_request(name_request)
@@ -32,4 +35,6 @@ def harden(response: Response) -> Response:
         headers.setdefault("Content-Security-Policy", CONTENT_POLICY)
         headers.setdefault("Referrer-Policy", "same-origin")
         headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+        if request.is_secure:
+            headers.setdefault("Strict-Transport-Security", f"max-age={HSTS_S}")
     return response

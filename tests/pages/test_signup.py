@@ -1,5 +1,6 @@
 """Signing up and confirming an address."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -102,7 +103,7 @@ def test_passwords_that_are_easy_to_guess_are_refused(visitor: Visitor, password
     page = sign_up(visitor, "person0@example.com", password)
     assert page.status_code == 400
     assert reason in page.text
-    assert f'value="{password}"' not in page.text
+    assert not re.search(r'type="password"[^>]*value="[^"]', page.text)
 
 
 @pytest.mark.parametrize("password", ["correct horse", "ÄÖÜ 日本語 🦙 ok", "x1y2z" * 50, "        spaces count  "])
