@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-import gevent
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from gevent import monkey
+from gevent.threadpool import ThreadPool
 
 # Lengths in characters. OWASP ASVS 5.0, 6.2.1 and 6.2.9; the upper end only bounds the work of one request.
 SHORTEST, LONGEST = 8, 256
@@ -70,11 +71,17 @@ def _bytes(password: str) -> bytes:
 
 
 def _off_loop(work: Callable[[], T]) -> T:
-    """Run `work` in gevent's thread pool: a hash takes 30 ms, in which every stream of the worker would stand still."""
+    """Run `work` in a thread: a hash takes 30 ms, in which every stream of the worker would stand still."""
     if not monkey.is_module_patched("threading"):
         return work()
-    result: T = gevent.get_hub().threadpool.apply(work)
+    result: T = _threads().apply(work)
     return result
+
+
+@functools.cache
+def _threads() -> ThreadPool:
+    """Fewer than there are processors, so that a crowd that signs in leaves one to the streams."""
+    return ThreadPool(max(1, (os.cpu_count() or 1) - 1))
 
 
 @functools.cache
