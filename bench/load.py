@@ -1,8 +1,8 @@
 """The load generator: one thread, one epoll, prepared bytes. A job comes as JSON on stdin, its result goes to stdout.
 
-`closed` keeps a number of connections busy for some seconds and gives counts and latencies. `streams` opens streams
-over a ramp, one to a connection, keeps each going for a number of rounds, and gives first-piece times and pieces.
-Pieces are counted by the upstream's word, whatever framing and JSON surround it.
+`closed` keeps a number of connections busy for some seconds, or until so many answers, and gives counts and latencies.
+`streams` opens streams over a ramp, one to a connection, keeps each going for a number of rounds, and gives first-piece
+times and pieces. Pieces are counted by the upstream's word, whatever framing and JSON surround it.
 """
 
 from __future__ import annotations
@@ -78,7 +78,8 @@ class Load:
         self.until = began + self.job["seconds"]
         for _ in range(self.job["connections"]):
             self._ask(self._connect())
-        while (now := time.perf_counter()) < self.until:
+        most = self.job.get("answers", 1 << 60)
+        while (now := time.perf_counter()) < self.until and self.answers < most:
             self._turn(min(0.1, self.until - now))
         return self._result(time.perf_counter() - began)
 

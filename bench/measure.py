@@ -17,12 +17,13 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Scale:
-    """How long and how much: `seconds` for each figure, `held` streams for the one that holds them."""
+    """How long and how much: `seconds` for each figure, `held` streams for the one that holds them, `many` requests."""
 
     seconds: float = 2.0
-    held: int = 200
+    held: int = 2000
     held_s: float = 6.0
     pieces: int = 100
+    many: int = 100_000
 
 
 def start(target: Target, **job: Any) -> subprocess.Popen[str]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from .measure import Row, Scale, closed, per_request
+import time
+
+from llmrack.services import keytext
+
+from .measure import Row, Scale, closed, finish, flaws, per_request, start
 from .targets import Target
 
 LONG_PROMPT_BYTES = 96 * 1024
@@ -31,6 +35,24 @@ def embeddings(target: Target, scale: Scale) -> Row:
 
 
 def refusals(target: Target, scale: Scale) -> Row:
-    """A key that nobody has, 32 at a time."""
-    wrong = "rl_live_" + "x" * 43
+    """A well-formed key that nobody has, 32 at a time."""
+    wrong = keytext.generate("live")
     return per_request(closed(target, target.request("bench:8:0 hi", stream=False, key=wrong), scale), 401)
+
+
+def page(target: Target, scale: Scale) -> Row:
+    """A page of the documentation, asked by one reader: alone, and beside 100 streams of 50 pieces a second each."""
+    alone = _read_docs(target, scale.seconds)
+    pieces = int(scale.seconds / 0.02) + 50
+    request = target.request(f"bench:{pieces}:20 hi", stream=True)
+    job = {"kind": "streams", "connections": 100, "seconds": 0.1, "rounds": 1, "ramp_s": 0.02, "pieces": pieces}
+    streams = start(target, request=request, **job)
+    time.sleep(0.5)
+    beside = _read_docs(target, scale.seconds)
+    wrong = flaws(finish(streams, target), 200)["wrong"] + alone["wrong"]
+    p50s = {"alone_p50_ms": alone["p50_ms"], "beside_p50_ms": beside["p50_ms"]}
+    return beside | p50s | {"slower": beside["p50_ms"] / alone["p50_ms"], "wrong": wrong + beside["wrong"]}
+
+
+def _read_docs(target: Target, seconds: float) -> Row:
+    return per_request(closed(target, target.page_request("/docs/quickstart"), Scale(seconds), connections=1), 200)

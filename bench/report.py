@@ -29,6 +29,9 @@ COLUMNS = (
     ("refusals", "per_s", "401s/s", 0, True),
     ("long_prompt", "cpu_ms", "CPU ms, 96 KB prompt", 3, False),
     ("embeddings", "cpu_ms", "CPU ms, 8 embeddings", 3, False),
+    ("page", "alone_p50_ms", "docs page p50 ms, alone", 2, False),
+    ("page", "beside_p50_ms", "docs page p50 ms, beside 100 streams", 2, False),
+    ("page", "slower", "docs page, beside over alone", 2, False),
     ("held", "streams", "streams held", 0, True),
     ("held", "kb_per_stream", "KB a held stream", 1, False),
     ("held", "first_piece_p99_ms", "first piece p99 ms, held", 0, False),
@@ -60,6 +63,9 @@ def summary(rounds: Rounds) -> Row:
             for t in targets
             if base in targets and t not in ("direct", base)
         },
+        "added_ratios": {
+            "llmrack/nginx": {_name(f, n): _median(_added_ratio(r, f, n) for r in rounds) for f, n in ADDED}
+        },
         "wrong": {t: sum(row["wrong"] for r in rounds for row in r[t].values()) for t in targets},
     }
 
@@ -76,6 +82,11 @@ def _difference(one: dict[str, dict[str, Row]], target: str, figure: str, number
 def _ratio(one: dict[str, dict[str, Row]], target: str, base: str, figure: str, number: str) -> float | None:
     here, there = _value(one, target, figure, number), _value(one, base, figure, number)
     return None if here is None or not there else here / there
+
+
+def _added_ratio(one: dict[str, dict[str, Row]], figure: str, number: str) -> float | None:
+    ours, theirs = (_difference(one, target, figure, number) for target in ("llmrack", "nginx"))
+    return None if ours is None or theirs is None or theirs <= 0 else ours / theirs
 
 
 def _median(values: Any) -> float | None:

@@ -8,7 +8,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,9 @@ from typing import Any
 
 import psutil
 
-from tests.support.servers import ROOT, Running, free_port, start_app
+from tests.support.servers import ROOT, Running, environment, flask, free_port, start_app
+
+from .loaded import fill
 
 NGINX = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
 KEY = "rl_live_bench-key-that-only-nginx-knows"
@@ -51,6 +54,10 @@ class Target:
         body = {"input": [f"text {number}" for number in range(texts)]}
         body |= {"model": "nomic-embed"} if self.is_gateway else {"model": "nomic-embed-text"}
         return self._encoded("/v1/embeddings" if self.is_gateway else "/api/embed", body, None)
+
+    def page_request(self, path: str) -> str:
+        """A GET for a page, as base64."""
+        return base64.b64encode(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\n\r\n".encode()).decode()
 
     def _encoded(self, path: str, body: dict[str, Any], key: str | None) -> str:
         data = json.dumps(body).encode()
@@ -87,25 +94,30 @@ def _cpu_s(process: psutil.Process) -> float:
 def running(names: list[str], folder: Path) -> Iterator[dict[str, Target]]:
     """The upstream and the named targets in front of it, started one after another and stopped together."""
     with ExitStack() as stack:
-        port = stack.enter_context(_module("bench.upstream"))[1]
-        starters = {"direct": _direct, "relay": _relay, "nginx": _nginx, "llmrack": _llmrack}
+        port = upstream(stack)
+        starters = {"direct": _direct, "relay": _relay, "nginx": _nginx, "llmrack": _llmrack, "loaded": _loaded}
         yield {name: starters[name](stack, port, folder) for name in names}
 
 
-def _direct(stack: ExitStack, upstream: int, folder: Path) -> Target:
-    return Target("direct", upstream, None)
+def upstream(stack: ExitStack) -> int:
+    """A stand-in of its own; its port."""
+    return stack.enter_context(_module("bench.upstream"))[1]
 
 
-def _relay(stack: ExitStack, upstream: int, folder: Path) -> Target:
-    pid, port = stack.enter_context(_module("bench.relay", "--upstream", str(upstream)))
-    return Target("relay", port, pid)
+def _direct(stack: ExitStack, port: int, folder: Path) -> Target:
+    return Target("direct", port, None)
 
 
-def _nginx(stack: ExitStack, upstream: int, folder: Path) -> Target:
+def _relay(stack: ExitStack, port: int, folder: Path) -> Target:
+    pid, own = stack.enter_context(_module("bench.relay", "--upstream", str(port)))
+    return Target("relay", own, pid)
+
+
+def _nginx(stack: ExitStack, port: int, folder: Path) -> Target:
     """The key check is a map lookup, the limit is one that is counted and never reached."""
-    port, home = free_port(), folder / "nginx"
+    own, home = free_port(), folder / "nginx"
     home.mkdir()
-    values = {"port": port, "upstream": upstream, "key": KEY, "home": home}
+    values = {"port": own, "upstream": port, "key": KEY, "home": home}
     user = "user root;" if os.geteuid() == 0 else ""
     text = (ROOT / "bench" / "nginx.conf").read_text()
     for name, value in (values | {"user": user}).items():
@@ -114,19 +126,41 @@ def _nginx(stack: ExitStack, upstream: int, folder: Path) -> Target:
     command = [str(NGINX), "-p", str(home), "-c", str(home / "nginx.conf"), "-e", str(home / "error.log")]
     process = subprocess.Popen(command)
     stack.callback(_stop, process)
-    return Target("nginx", port, process.pid, checks_keys=True, logs=(home / "error.log").read_text)
+    return Target("nginx", own, process.pid, checks_keys=True, logs=(home / "error.log").read_text)
 
 
-def _llmrack(stack: ExitStack, upstream: int, folder: Path) -> Target:
-    """LLMRack as it ships, on SQLite with one worker, with limits that are counted and never reached."""
-    home = folder / "llmrack"
+def _llmrack(stack: ExitStack, port: int, folder: Path) -> Target:
+    return llmrack(stack, port, folder, "llmrack")
+
+
+def _loaded(stack: ExitStack, port: int, folder: Path) -> Target:
+    """LLMRack on a database that holds a year of many accounts."""
+    return llmrack(stack, port, folder, "loaded", prepare=lambda path: fill(path, time.time()))
+
+
+def llmrack(
+    stack: ExitStack,
+    port: int,
+    folder: Path,
+    name: str,
+    prepare: Callable[[Path], None] | None = None,
+    **settings: Any,
+) -> Target:
+    """LLMRack as it ships, on SQLite with one worker unless `settings` say otherwise, with limits that are counted and
+    never reached."""
+    home = folder / name
     (home / "instance").mkdir(parents=True)
     (home / "instance" / "plans.toml").write_text(UNLIMITED)
     (home / "instance" / "models.toml").write_text(WIDE)
-    server: Running = start_app(home, f"http://127.0.0.1:{upstream}")
+    if prepare is not None:
+        database = home / "prepared.db"
+        settings["database_url"] = f"sqlite:///{database}"
+        flask(environment(home, "http://127.0.0.1:9", **settings), "db", "upgrade")
+        prepare(database)
+    server: Running = start_app(home, f"http://127.0.0.1:{port}", **settings)
     stack.callback(server.stop, 3)
     key = server.key("live", "bench")
-    return Target("llmrack", server.address[1], server.pid, key, is_gateway=True, checks_keys=True, logs=server.logs)
+    return Target(name, server.address[1], server.pid, key, is_gateway=True, checks_keys=True, logs=server.logs)
 
 
 @contextmanager
