@@ -14,7 +14,7 @@ from functools import partial
 
 from tests.support.databases import shared_postgresql
 
-from . import deaths, outages, revocations, upstream, windows
+from . import deaths, money, outages, revocations, upstream, windows
 from .rig import Bench, Figures, bench
 
 # By name: how many workers, which settings, and the experiment.
@@ -23,6 +23,10 @@ SERVED: dict[str, tuple[int, dict[str, object], Callable[[Bench], Figures]]] = {
     "requests-redis": (2, {}, partial(windows.requests_per_minute, for_s=130)),
     "budget-sqlite": (1, {}, windows.budget),
     "budget-postgresql": (2, {}, windows.budget),
+    "credits-sqlite": (1, {}, money.credits_left),
+    "credits-postgresql": (2, {}, money.credits_left),
+    "monthly-limit-sqlite": (1, {}, money.monthly_limit),
+    "monthly-limit-postgresql": (2, {}, money.monthly_limit),
     "kill-worker": (2, {}, deaths.kill_worker),
     "upstream-resets": (1, {}, upstream.resets),
     "client-leaves": (1, {}, upstream.leaving),

@@ -43,6 +43,15 @@ requests_per_minute = 1000000
 tokens_per_day = 1000
 concurrent_requests = 100000
 usd_per_month = "0"
+
+[plans.prepaid]
+name = "Prepaid"
+for_whom = "Experiments"
+requests_per_minute = 1000000
+reads_per_minute = 1000000
+concurrent_requests = 100000
+usd_per_month = "0"
+is_prepaid = true
 """
 QUICK = {"ping_interval_s": 0.4, "ollama_silence_timeout_s": 20, "log_level": "warning", "test_mode_pieces_per_s": 0}
 
