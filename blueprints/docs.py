@@ -16,6 +16,7 @@ from llmrack.docsite.pages import Page
 from llmrack.docsite.site import Site, load
 from llmrack.engines.sandbox import TRIGGERS
 from llmrack.errors import NotFound
+from llmrack.services.outcomes import OUTCOMES
 
 from . import compression
 
@@ -47,6 +48,7 @@ def facts(app: Flask) -> Facts:
         plans=loaded.plans,
         settings=loaded.settings,
         triggers=TRIGGERS,
+        outcomes=tuple(OUTCOMES.values()),
         has_path=lambda path: _is_served(app, path),
     )
 

@@ -45,6 +45,19 @@ class TriggerRow(Protocol):
     def works_on(self) -> tuple[str, ...]: ...
 
 
+class OutcomeRow(Protocol):
+    """One way a request can end, and what it costs then."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def charges_prompt(self) -> bool: ...
+    @property
+    def charges_completion(self) -> bool: ...
+    @property
+    def when(self) -> str: ...
+
+
 @dataclass(frozen=True)
 class Facts:
     """`base_url` has no /v1 and no slash at its end. `has_path` says whether the application serves a path."""
@@ -55,6 +68,7 @@ class Facts:
     plans: Plans
     settings: Settings
     triggers: tuple[TriggerRow, ...] = ()
+    outcomes: tuple[OutcomeRow, ...] = ()
     has_path: Callable[[str], bool] = lambda path: True
     content: Path = CONTENT
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from . import headings
 from .facts import BadDocs, Facts
 from .pages import Page, read_section
 from .search import Index

@@ -10,9 +10,11 @@ from ..catalog import CATEGORIES, Model
 from ..money import usd_per_million
 from ..settings import Setting
 from ..wire import fields
+from ..wire.operations import OPERATIONS
 from ..wire.rows import Field
 from . import headers
 from .facts import Facts, code_list
+from .headings import slug
 
 BADGES = {
     "tools": "Tools",
@@ -166,6 +168,17 @@ def error_types(facts: Facts) -> str:
     )
 
 
+def operations(facts: Facts) -> str:
+    """Every endpoint, linked to its section of the reference."""
+    return markdown(
+        ("Endpoint", "What it does", "Permission"),
+        (
+            (f"[`{row.method.upper()} {row.path}`](/docs/api#{slug(row.tag)})", row.description, f"`{row.permission}`")
+            for row in OPERATIONS
+        ),
+    )
+
+
 def rate_headers(facts: Facts) -> str:
     return markdown(("Header", "Meaning"), ((f"`{name}`", meaning) for name, meaning in headers.LIMITS))
 
@@ -188,6 +201,24 @@ def triggers(facts: Facts) -> str:
     )
 
 
+_CHARGED = {(True, True): "Prompt and delivered tokens", (False, True): "Delivered tokens", (False, False): "Nothing"}
+
+
+def charges(facts: Facts) -> str:
+    """What each way to end costs, as the meter counts it."""
+    return markdown(
+        ("The request ended so", "Charged", "Outcome on its receipt"),
+        (
+            (_sentence(row.when), _CHARGED[row.charges_prompt, row.charges_completion], f"`{row.name}`")
+            for row in facts.outcomes
+        ),
+    )
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:].rstrip(".")
+
+
 def settings(facts: Facts) -> str:
     return markdown(
         ("Variable", "Default", "Takes", "What it does"),
@@ -207,9 +238,11 @@ TABLES: dict[str, Callable[..., str]] = {
     "parameters": parameters,
     "reference": reference,
     "errors": error_types,
+    "operations": operations,
     "rate-headers": rate_headers,
     "response-headers": response_headers,
     "permissions": permission_rows,
     "triggers": triggers,
+    "charges": charges,
     "settings": settings,
 }

@@ -4,6 +4,7 @@
 [[model fast]]  [[model embed dimensions]]            the model recommended for a role; a fact about it
 [[number tools num_ctx]]                              the same without separators, for code
 [[model-json tools]]                                  a model as GET /v1/models/{id} answers
+[[shape Receipt]]                                     the keys of an answer with their types
 [[models tools]]                                      the models with a capability, as a list
 [[plan free tokens_per_day]]  [[setting port]]        one value
 [[table plans]]  [[table fields chat]]                a table
@@ -21,10 +22,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 
 from ..settings import ROOT
 from ..wire import models as wire_models
+from ..wire.answershapes import ACCOUNT, ANSWERS
 from . import captures, changes, configs, rail
 from .facts import BadDocs, Facts, code_list
 from .tables import TABLES, size
@@ -65,6 +68,23 @@ def _model(facts: Facts, words: str) -> str:
     if attribute[0] == "context_tokens" and model:
         return size(model.context_tokens)
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _shape(_: Facts, name: str) -> str:
+    """An answer's keys with the types of their values, from the schema that the tests hold it to."""
+    return f"```json\n{captures.pretty(_outline({**ANSWERS, **ACCOUNT}[name]))}\n```"
+
+
+def _outline(schema: dict[str, Any]) -> Any:
+    kind = schema.get("type")
+    if kind == "object":
+        return {key: _outline(value) for key, value in schema["properties"].items()}
+    if kind == "array":
+        return [_outline(schema["items"])]
+    if "anyOf" in schema:
+        first, *rest = (_outline(option) for option in schema["anyOf"])
+        return first if isinstance(first, dict) else " or ".join([first, *rest])
+    return " or ".join(kind) if isinstance(kind, list) else " or ".join(schema.get("enum", [kind]))
 
 
 def _number(facts: Facts, words: str) -> str:
@@ -160,6 +180,7 @@ TAGS: dict[str, Tag] = {
     "contact": _contact,
     "model": _model,
     "number": _number,
+    "shape": _shape,
     "model-json": _model_json,
     "models": _models,
     "plan": _plan,

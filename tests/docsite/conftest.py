@@ -10,6 +10,7 @@ import pytest
 from llmrack import catalog, plans, settings
 from llmrack.docsite.facts import Facts
 from llmrack.engines.sandbox import TRIGGERS
+from llmrack.services.outcomes import OUTCOMES
 
 Write = Callable[[dict[str, str]], Facts]
 
@@ -22,6 +23,7 @@ def facts(**changes: object) -> Facts:
         "plans": plans.load(),
         "settings": settings.load({}),
         "triggers": TRIGGERS,
+        "outcomes": tuple(OUTCOMES.values()),
     }
     return Facts(**{**values, **changes})  # type: ignore[arg-type]
 
