@@ -32,7 +32,9 @@ db = SQLAlchemy(model_class=Base)
 
 # Transactions take about a millisecond, so a few connections serve thousands of open streams.
 POOL_SIZE = 10
-POOL_WAIT_S = 5
+# One account's admissions follow one another, so a crowd of one account waits longest: hundreds a second on idle cores, but
+# tens where other work keeps the cores busy.
+POOL_WAIT_S = 10
 CONNECT_TIMEOUT_S = 3
 BUSY_DEADLINE_S = 5.0
 RETRY_AFTER_S = 2
