@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flask import Blueprint, Response, g, render_template, request
+from werkzeug.exceptions import Forbidden
 
 from llmrack.docsite import tables
 from llmrack.errors import ApiError, AuthenticationFailed, PermissionRefused
@@ -62,7 +63,10 @@ def _caller(key_id: str, secret: str | None) -> Caller:
     now = datetime.now(UTC)
     if not key_id:
         return keys.resolve(rack.store, rack.plans, secret or None, now, request.remote_addr)
-    guard.refuse_foreign_forms()
+    try:
+        guard.refuse_foreign_forms()
+    except Forbidden as error:
+        raise PermissionRefused(guard.REFUSED) from error
     if not signin.is_signed_in() or not key_id.isascii() or not key_id.isdigit():
         raise AuthenticationFailed("Sign in again to use your keys here, or paste one.")
     account_id = signin.viewer().account_id

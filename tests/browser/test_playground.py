@@ -8,15 +8,17 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
+from tests.browser.conftest import Tab, make_account
 from tests.support.browser import axe, opened
 from tests.support.recorder import Recorder
+from tests.support.servers import Running, flask
 from tests.support.testmode import Started
 
 # One green pixel.
@@ -253,3 +255,19 @@ def test_without_scripts_the_answer_is_a_page_without_the_key(chromium: Browser,
     page.get_by_role("button", name="Send").click()
     expect(page.get_by_role("alert")).to_contain_text("401 authentication_error")
     context.close()
+
+
+def test_a_signed_in_user_chooses_a_key_by_name_and_pastes_nothing(new_tab: Callable[..., Tab], site: Running) -> None:
+    make_account(site, "player@example.com")
+    flask(site.settings, "keys", "create", "--name", "workbench", "--mode", "test", "--account", "player@example.com")
+    tab = new_tab()
+    tab.sign_in("player@example.com")
+    page = tab.open("/playground")
+    expect(page.get_by_label("One of your keys")).to_contain_text("workbench (test, rl_test_")
+    expect(page.get_by_label("API key")).to_be_hidden()
+    say(page, "Count from 1 to 5")
+    answered(page, "1, 2, 3, 4, 5")
+    assert any(url.endswith("/playground/chat/completions") for url in tab.requests)
+    assert axe(page) == []
+    page.get_by_label("One of your keys").select_option("")
+    expect(page.get_by_label("API key")).to_be_visible()

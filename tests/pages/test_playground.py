@@ -1,0 +1,154 @@
+"""The playground's server side: a signed-in user names a key, and everything about that key still holds."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from werkzeug.test import TestResponse
+
+from llmrack.services import keyring, logins
+from llmrack.services.keys import KeyFacts
+from llmrack.services.rack import Rack
+from llmrack.store.models import Usage
+from tests.support.visitor import Visitor, make_person
+
+BODY = {"model": "phi-3-mini", "messages": [{"role": "user", "content": "Count from 1 to 5"}]}
+API = {"Accept": "application/json", "Content-Type": "application/json"}
+
+
+def key_of(rack: Rack, email: str) -> KeyFacts:
+    person = logins.find(rack.store, email)
+    assert person is not None
+    return keyring.list_all(rack.store, person.account_id, datetime.now(UTC))[0]
+
+
+def ask(visitor: Visitor, key_id: object, body: Any = BODY, **headers: str) -> TestResponse:
+    """As the page's script does: the key by its id, the form's token in a header."""
+    sent = {**API, "X-LLMRack-Key-Id": str(key_id), "X-CSRFToken": visitor.token("/playground"), **headers}
+    return visitor.client.post(
+        "/playground/chat/completions", data=json.dumps(body), headers=sent, environ_overrides=visitor.environ
+    )
+
+
+def test_keys_are_offered_by_name_to_who_owns_them(member: Visitor) -> None:
+    member.key(name="laptop")
+    page = member.get("/playground")
+    assert "laptop (test, rl_test_" in page.text
+    assert page.headers["Cache-Control"] == "no-store"
+
+
+def test_a_visitor_is_offered_no_keys(visitor: Visitor) -> None:
+    page = visitor.get("/playground")
+    assert 'name="key_id"' not in page.text
+    assert "Set-Cookie" not in page.headers
+
+
+def test_an_answer_counts_on_the_key_that_was_named(member: Visitor, rack: Rack, email: str) -> None:
+    member.key()
+    key = key_of(rack, email)
+    answer = ask(member, key.id)
+    assert answer.status_code == 200
+    assert "1, 2, 3, 4, 5" in answer.json["choices"][0]["message"]["content"]
+    assert answer.headers["x-llmrack-mode"] == "test"
+    assert int(answer.headers["X-RateLimit-Remaining"]) == int(answer.headers["X-RateLimit-Limit"]) - 1
+    with rack.store.read() as connection:
+        rows = connection.execute(select(Usage.outcome).where(Usage.key_id == key.id)).all()
+    assert rows == [("completed",)]
+
+
+def test_an_answer_streams(member: Visitor, rack: Rack, email: str) -> None:
+    member.key()
+    answer = ask(member, key_of(rack, email).id, {**BODY, "stream": True})
+    assert answer.headers["Content-Type"] == "text/event-stream; charset=utf-8"
+    assert answer.text.endswith("data: [DONE]\n\n")
+
+
+def test_a_paused_key_is_refused_in_the_envelope(member: Visitor, rack: Rack, email: str) -> None:
+    member.key()
+    key = key_of(rack, email)
+    member.post(f"/dashboard/keys/{key.id}/pause")
+    answer = ask(member, key.id)
+    assert (answer.status_code, answer.json["error"]["code"]) == (401, "key_paused")
+    assert f'value="{key.id}"' not in member.get("/playground").text
+
+
+def test_a_key_without_the_permission_is_neither_offered_nor_obeyed(member: Visitor, rack: Rack, email: str) -> None:
+    member.key(permissions=["embeddings"])
+    key = key_of(rack, email)
+    assert f'value="{key.id}"' not in member.get("/playground").text
+    assert ask(member, key.id).json["error"]["code"] == "permission_denied"
+
+
+def test_somebody_elses_key_does_not_exist(member: Visitor, rack: Rack, email: str, another: Any, app: Any) -> None:
+    member.key()
+    other = another()
+    make_person(app, f"other-{email}")
+    other.sign_in(f"other-{email}")
+    other.key()
+    answer = ask(other, key_of(rack, email).id)
+    assert (answer.status_code, answer.json["error"]["code"]) == (401, "invalid_api_key")
+
+
+@pytest.mark.parametrize("key_id", ["1", "x", "1 or 1=1", "٣"])
+def test_without_a_session_no_key_can_be_named(visitor: Visitor, key_id: str) -> None:
+    visitor.get("/login")
+    sent = {**API, "X-LLMRack-Key-Id": key_id.encode().decode("latin-1"), "X-CSRFToken": visitor.token("/login")}
+    answer = visitor.client.post("/playground/chat/completions", data=json.dumps(BODY), headers=sent)
+    assert answer.status_code == 401
+
+
+def test_another_site_cannot_use_the_session(member: Visitor, rack: Rack, email: str) -> None:
+    member.key()
+    key = key_of(rack, email)
+    assert ask(member, key.id, **{"X-CSRFToken": "wrong"}).status_code == 403
+    assert ask(member, key.id, **{"Sec-Fetch-Site": "cross-site"}).status_code == 403
+
+
+def test_no_key_at_all_is_a_401(visitor: Visitor) -> None:
+    answer = visitor.client.post("/playground/chat/completions", data=json.dumps(BODY), headers=API)
+    assert (answer.status_code, answer.json["error"]["code"]) == (401, "invalid_api_key")
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"temperature": "hot"}, "temperature must be a number"),
+        ({"format": "json_schema", "schema": "{"}, "schema is not JSON"),
+        ({"tools": "[1"}, "tools is not JSON"),
+        ({"max_tokens": "0"}, "max_tokens must be at least 1"),
+        ({"model": "gpt-4o"}, "Unknown model"),
+    ],
+)
+def test_a_form_that_does_not_read_says_why_and_keeps_what_was_typed(
+    member: Visitor, rack: Rack, email: str, fields: dict[str, str], said: str
+) -> None:
+    member.key()
+    form = {"key_id": key_of(rack, email).id, "model": "phi-3-mini", "prompt": "hi there", "system": "Be brief."}
+    page = member.post("/playground", {**form, **fields}, page="/playground")
+    assert page.status_code == 400
+    assert said in page.text
+    assert "Be brief." in page.text
+
+
+def test_a_form_with_everything_is_answered(member: Visitor, rack: Rack, email: str) -> None:
+    member.key()
+    form = {
+        "key_id": key_of(rack, email).id, "model": "llama-3.1-8b", "prompt": "Weather in Paris?", "system": "x",
+        "temperature": "0.5", "top_p": "0.9", "max_tokens": "50", "seed": "7", "stop": "a\nb",
+        "tools": '[{"type": "function", "function": {"name": "get_weather", "parameters": '
+        '{"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}}}]',
+        "tool_choice": "required",
+    }  # fmt: skip
+    page = member.post("/playground", form, page="/playground")
+    assert page.status_code == 200
+    assert "get_weather(" in page.text
+
+
+def test_the_answer_is_escaped(member: Visitor, rack: Rack, email: str) -> None:
+    member.key()
+    form = {"key_id": key_of(rack, email).id, "model": "phi-3-mini", "prompt": "Say <img src=x onerror=alert(1)>"}
+    assert "<img src=x" not in member.post("/playground", form, page="/playground").text
