@@ -34,6 +34,27 @@ def usd(nanousd: int) -> str:
     return f"{sign}${amount:.{4 if amount >= Decimal('0.0001') else 1 - amount.adjusted()}f}"
 
 
+def usd0(nanousd: int) -> str:
+    """Dollars without cents where there are none: $15."""
+    return usd(nanousd).removesuffix(".00") if nanousd else "$0"
+
+
+def dollars_exact(nanousd: int) -> str:
+    """Dollars to the last digit, for what must add up on paper."""
+    text = money.usd_text(nanousd)
+    return f"-${text[1:]}" if nanousd < 0 else f"${text}"
+
+
+def signed(nanousd: int) -> str:
+    """`dollars_exact` with a plus where something comes in."""
+    return f"+{dollars_exact(nanousd)}" if nanousd > 0 else dollars_exact(nanousd)
+
+
+def month(name: str) -> str:
+    """2026-11 is November 2026."""
+    return datetime.fromisoformat(f"{name}-01").strftime("%B %Y")
+
+
 def exact(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
