@@ -32,8 +32,8 @@ db = SQLAlchemy(model_class=Base)
 
 # Transactions take about a millisecond, so a few connections serve thousands of open streams.
 POOL_SIZE = 10
-# One account's admissions follow one another, so a crowd of one account waits longest: hundreds a second on idle cores, but
-# tens where other work keeps the cores busy.
+# One account's admissions follow one another, so a crowd of one account waits longest: hundreds pass in a second on
+# idle cores, but tens where other work keeps the cores busy.
 POOL_WAIT_S = 10
 CONNECT_TIMEOUT_S = 3
 BUSY_DEADLINE_S = 5.0
