@@ -88,7 +88,7 @@ def grant(store: Store, account_id: int, amount_nanousd: int, reason: str, actor
         book(connection, Entry(account_id, GRANTED, amount_nanousd, reason[:500], actor), now)
         audit.record(
             connection,
-            audit.Act(actor, "credits.grant", account_id, f"${money.usd_text(amount_nanousd)}: {reason}"),
+            audit.Act(actor, "credits.grant", account_id, f"{money.usd_text(amount_nanousd)} USD: {reason}"),
             now,
         )
 

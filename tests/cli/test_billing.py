@@ -34,7 +34,7 @@ def test_credits_are_granted_with_a_reason(app: Flask) -> None:
     assert "ada: $10.50, of which $0.00 held" in shown
     assert "welcome (terminal)" in shown
     assert run(app, "credits", "check").output == "1 balances equal the sums of their ledgers.\n"
-    assert "credits.grant ada  $12.50: welcome" in run(app, "billing", "audit").output
+    assert "credits.grant ada  12.50 USD: welcome" in run(app, "billing", "audit").output
 
 
 @pytest.mark.parametrize(

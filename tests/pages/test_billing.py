@@ -8,13 +8,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import update
 from werkzeug.test import TestResponse
 
 from app import create_app
@@ -23,10 +24,12 @@ from llmrack.services.keys import Caller
 from llmrack.services.metering import Admission, Settlement
 from llmrack.services.rack import Rack
 from llmrack.settings import BadSetting
+from llmrack.store.billing import Subscription
+from llmrack.store.models import Account
 from tests.support.fake_stripe import FakeStripe
 from tests.support.servers import ROOT
 from tests.support.shops import customer, deliver, post_event, shop, stripe
-from tests.support.visitor import Visitor
+from tests.support.visitor import PASSWORD, Visitor, make_person
 
 __all__ = ["customer", "deliver", "shop", "stripe"]
 
@@ -150,8 +153,6 @@ def test_amounts_that_cannot_be_bought_are_explained(customer: Visitor, amount: 
 def test_an_order_belongs_to_who_made_it(
     customer: Visitor, shop: Flask, stripe: FakeStripe, another: Callable[[], Visitor]
 ) -> None:
-    from tests.support.visitor import make_person
-
     order = stripe.get(buy(customer))["client_reference_id"]
     assert customer.get(f"{BILLING}/orders/{order}/state").json == {"state": "open"}
     make_person(shop, "stranger@example.com")
@@ -224,6 +225,27 @@ def test_a_statement_shows_its_receipts_as_a_page_and_as_csv(customer: Visitor, 
 @pytest.mark.parametrize("month", ["2999-01", "2026-13", "x", "2026-11-01", "../../etc"])
 def test_a_month_that_is_none_has_no_statement(customer: Visitor, month: str) -> None:
     assert customer.get(f"{BILLING}/statements/{month}").status_code == 404
+
+
+def test_deleting_an_account_ends_its_subscription(customer: Visitor, stripe: FakeStripe, deliver: Deliver) -> None:
+    stripe.pay(session := session_in(customer.post(f"{BILLING}/plan/pro")))
+    deliver()
+    assert customer.post("/dashboard/settings/delete", {"proof": PASSWORD}).status_code == 303
+    assert stripe.get(stripe.get(session)["subscription"])["cancel_at_period_end"] is True
+
+
+def test_a_renewal_nobody_told_us_of_is_seen_by_the_page(
+    customer: Visitor, shop: Flask, stripe: FakeStripe, deliver: Deliver, email: str
+) -> None:
+    stripe.pay(session := session_in(customer.post(f"{BILLING}/plan/pro")))
+    deliver()
+    subscription, now, day = stripe.get(session)["subscription"], datetime.now(UTC), timedelta(days=1)
+    with rack_of(shop).store.write() as connection:
+        past = {"period_end_at": now - 8 * day, "synced_at": now - 38 * day}
+        connection.execute(update(Subscription).where(Subscription.provider_id == subscription).values(past))
+        ended = update(Account).where(Account.id == account_id(shop, email)).values(plan_ends_at=now - day)
+        connection.execute(ended)
+    assert "Pro plan" in customer.get(BILLING).text
 
 
 def test_without_payments_the_page_says_whom_to_ask(member: Visitor, app: Flask) -> None:

@@ -76,8 +76,8 @@ def test_credits_are_given_with_a_reason_and_the_password(
     assert left(app, subject) == 3_500_000_000
     acts = audit.entries(store, account_id=subject)
     assert [(act.actor, act.action, act.detail) for act in acts] == [
-        (email, "credits.grant", "$-1.50: one too many"),
-        (email, "credits.grant", "$5.00: for the outage"),
+        (email, "credits.grant", "-1.50 USD: one too many"),
+        (email, "credits.grant", "5.00 USD: for the outage"),
     ]
     page = operator.get(f"/admin/accounts/{subject}").text
     assert "for the outage" in page
