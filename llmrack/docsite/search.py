@@ -83,5 +83,7 @@ def _result(entry: Entry, terms: list[str]) -> Result:
     at, term = min(((entry.text.lower().find(term), term) for term in terms), key=lambda hit: (hit[0] < 0, hit[0]))
     if at < 0:
         return Result(entry, entry.text[:160], "", "")
-    start = max(0, at - 60)
-    return Result(entry, entry.text[start:at], entry.text[at : at + len(term)], entry.text[at + len(term) : at + 120])
+    start = entry.text.rfind(" ", 0, max(0, at - 50)) + 1
+    end = entry.text.find(" ", at + len(term) + 110)
+    after = entry.text[at + len(term) : end] + " …" if end > 0 else entry.text[at + len(term) :]
+    return Result(entry, entry.text[start:at], entry.text[at : at + len(term)], after)

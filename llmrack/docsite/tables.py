@@ -61,13 +61,14 @@ def output_price(model: Model) -> str:
 
 
 def models(facts: Facts) -> str:
-    head = ("Model id", "Params", "Context", "Window here", "In $/1M", "Out $/1M", "Can")
+    head = ("Model id", "Params", "Weights", "Context", "Window here", "In $/1M", "Out $/1M", "Can")
     return markdown(
         head,
         (
             (
                 f"`{model.id}`",
                 model.parameters,
+                model.quantization,
                 size(model.context_tokens),
                 f"{model.num_ctx:,}",
                 input_price(model),
@@ -91,7 +92,7 @@ def categories(facts: Facts) -> str:
 
 
 def plans(facts: Facts) -> str:
-    head = ("Tier", "Requests / min", "Tokens / day", "Tokens / min", "At the same time", "Monthly")
+    head = ("Tier", "Requests / min", "Tokens / day", "Tokens / min", "Parallel", "Monthly")
     return markdown(
         head,
         (
@@ -101,7 +102,7 @@ def plans(facts: Facts) -> str:
                 _limit(plan.tokens_per_day),
                 _limit(plan.tokens_per_minute),
                 f"{plan.concurrent_requests:,}",
-                usd(plan.usd_per_month) + (", then per token" if plan.is_prepaid else ""),
+                usd(plan.usd_per_month) + (" + tokens" if plan.is_prepaid else ""),
             )
             for plan in facts.plans
         ),
