@@ -84,9 +84,10 @@ def test_the_dialog_copies_keeps_focus_and_asks_before_it_closes(
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement === document.body || !!document.activeElement.closest('dialog')")
     dialog.get_by_role("button", name="Copy key").click()
-    assert dialog.get_by_role("button", name="Copied").is_visible()
+    dialog.get_by_role("button", name="Copied").wait_for()
     assert page.evaluate("navigator.clipboard.readText()") == secret
     dialog.get_by_role("button", name="Copy Line for your .env file").click()
+    dialog.get_by_role("button", name="Copied").nth(1).wait_for()
     assert page.evaluate("navigator.clipboard.readText()") == f"LLMRACK_API_KEY={secret}"
     page.keyboard.press("Escape")
     assert not dialog.is_visible()
