@@ -20,6 +20,10 @@ bp = Blueprint("account", __name__)
 guard.protect(bp)
 
 WRONG = "The e-mail address or the password is wrong."
+# Without mail this page is all that anybody is told, so it must be true for a known address as well.
+SIGN_IN_NOW = (
+    "Sign in with the password you just chose. If this address had an account before, its password still counts."
+)
 # How long a right password waits for the second factor.
 SECOND_FACTOR_S = 300
 
@@ -50,7 +54,7 @@ def sign_up() -> Any:
         mail.send("known", email)
     if mailer.is_configured:
         return redirect(url_for(".signup_sent"), 303)
-    flash("Your account is ready. Sign in with the password you just chose.", "good")
+    flash(SIGN_IN_NOW, "good")
     return redirect(url_for(".login"), 303)
 
 
