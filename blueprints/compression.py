@@ -25,6 +25,6 @@ def pack(response: Response) -> Response:
     return response
 
 
-@functools.lru_cache(maxsize=128)
+@functools.lru_cache(maxsize=64)
 def _packed(body: bytes) -> bytes:
     return gzip.compress(body, 6, mtime=0)
