@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import html
 import re
 
@@ -78,6 +79,7 @@ class Renderer:
         )
 
 
+@functools.lru_cache(maxsize=256)
 def highlighted(code: str, lexer: str) -> str:
     """The code with one span per token that has a colour."""
     text: str = highlight(code, get_lexer_by_name(lexer, stripnl=False), HtmlFormatter(nowrap=True))
