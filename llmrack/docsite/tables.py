@@ -228,6 +228,8 @@ def settings(facts: Facts) -> str:
 
 
 def _default(row: Setting) -> str:
+    if isinstance(row.default, bool):
+        return f"`{str(row.default).lower()}`"
     return "empty" if row.default == "" else f"`{setting_rows.shown_default(row)}`"
 
 
