@@ -6,14 +6,25 @@ the peer, woken by a head, has to go back to sleep for the rest.
 
 from __future__ import annotations
 
+import functools
+import time
+from email.utils import formatdate
 from typing import Any
 
+from gunicorn import util
 from gunicorn.http import wsgi
 
 
 def install() -> None:
     """From now on in this worker: gunicorn has no setting for it."""
     wsgi.Response = OneSend
+    # The same text for all answers of a second: making it costs 10 microseconds.
+    util.http_date = lambda timestamp=None: _date(int(time.time() if timestamp is None else timestamp))
+
+
+@functools.lru_cache(maxsize=2)
+def _date(second: int) -> str:
+    return formatdate(second, usegmt=True)
 
 
 class OneSend(wsgi.Response):

@@ -148,10 +148,12 @@ class Store:
         """Another value than before when something that is remembered may have changed."""
         if self.dialect != "sqlite":
             return self._changes, time.monotonic() // RECALL_S
-        with self._translated():
+        try:
             # Counts the commits of every connection but this one: https://sqlite.org/pragma.html#pragma_data_version
-            (version,) = self._keep().execute("PRAGMA data_version").fetchone()
-            return self._openings, version
+            (version,) = (self._kept or self._keep()).execute("PRAGMA data_version").fetchone()
+        except (exc.DBAPIError, exc.TimeoutError, *self._away) as error:
+            raise _unavailable(error) from error
+        return self._openings, version
 
     def _keep(self) -> Any:
         """The one connection of `commit`: its own commits do not change what is remembered."""
@@ -229,10 +231,12 @@ class Store:
         try:
             yield
         except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError, TurnMissed, *self._away) as error:
-            log.error("the database failed: %s", error)
-            raise Unavailable(
-                "The database cannot be reached at the moment. Retry is safe.", retry_after_s=RETRY_AFTER_S
-            ) from error
+            raise _unavailable(error) from error
+
+
+def _unavailable(error: Exception) -> Unavailable:
+    log.error("the database failed: %s", error)
+    return Unavailable("The database cannot be reached at the moment. Retry is safe.", retry_after_s=RETRY_AFTER_S)
 
 
 @contextmanager
