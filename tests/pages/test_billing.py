@@ -248,6 +248,11 @@ def test_a_renewal_nobody_told_us_of_is_seen_by_the_page(
     assert "Pro plan" in customer.get(BILLING).text
 
 
+def test_pages_about_money_have_their_styles(customer: Visitor) -> None:
+    for path in ("", "/ledger", "/statements", "/plan/pro"):
+        assert "base+components+dashboard+billing" in customer.get(BILLING + path).text
+
+
 def test_without_payments_the_page_says_whom_to_ask(member: Visitor, app: Flask) -> None:
     page = member.get(BILLING).text
     assert "This server takes no payments" in page
