@@ -21,9 +21,7 @@ guard.protect(bp)
 
 WRONG = "The e-mail address or the password is wrong."
 # Without mail this page is all that anybody is told, so it must be true for a known address as well.
-SIGN_IN_NOW = (
-    "Sign in with the password you just chose. If this address had an account, its password still counts."
-)
+SIGN_IN_NOW = "Sign in with the password you just chose. If this address had an account, its password still counts."
 # How long a right password waits for the second factor.
 SECOND_FACTOR_S = 300
 
