@@ -131,6 +131,28 @@ def test_a_failed_payment_is_on_top_of_the_page_with_its_last_day(
     assert "Pro stays until" in page
 
 
+def test_a_subscription_that_ended_unpaid_leaves_no_alarm_behind(
+    customer: Visitor, shop: Flask, stripe: FakeStripe, deliver: Deliver, email: str
+) -> None:
+    stripe.pay(session := session_in(customer.post(f"{BILLING}/plan/pro")))
+    deliver()
+    stripe.declining.add(stripe.all("customer")[-1]["id"])
+    subscription = stripe.get(session)["subscription"]
+    stripe.renew(subscription)
+    deliver()
+    stripe.cancel(subscription, "payment_failed")
+    deliver()
+    page = customer.get(BILLING).text
+    assert "Pro lasts until" in page
+    assert "Your last payment failed" not in page
+    with rack_of(shop).store.write() as connection:
+        over = update(Account).where(Account.id == account_id(shop, email))
+        connection.execute(over.values(plan_ends_at=datetime.now(UTC)))
+    page = customer.get(BILLING).text
+    assert "Free plan" in page
+    assert 'role="alert"' not in page
+
+
 def test_credits_are_there_once_they_are_paid(
     customer: Visitor, shop: Flask, stripe: FakeStripe, deliver: Deliver, email: str
 ) -> None:
