@@ -2,8 +2,9 @@
 
 from flask import Response, request
 
-EXPOSED = "x-request-id, x-llmrack-ignored, x-llmrack-mode, Retry-After"
-EVERYONE = (("Access-Control-Allow-Origin", "*"), ("Access-Control-Expose-Headers", EXPOSED))
+from llmrack.wire.openapi import HEADERS
+
+EVERYONE = (("Access-Control-Allow-Origin", "*"), ("Access-Control-Expose-Headers", ", ".join(HEADERS)))
 
 
 def allow(response: Response) -> Response:

@@ -30,8 +30,15 @@ HEADERS: dict[str, Schema] = {
         )
         for of in ("requests", "tokens")
     },
+    "X-RateLimit-Limit": {"description": "The requests a minute.", "schema": {"type": "integer"}},
+    "X-RateLimit-Remaining": {"description": "The requests left of them.", "schema": {"type": "integer"}},
+    "X-RateLimit-Reset": {
+        "description": "When one more is free, in seconds since 1970.",
+        "schema": {"type": "integer"},
+    },
+    "x-should-retry": {"description": "`false` where a retry within minutes is useless.", **_TEXT_HEADER},
 }
-_RATE_HEADERS = [name for name in HEADERS if name.startswith("x-ratelimit")]
+_RATE_HEADERS = [name for name in HEADERS if name.lower().startswith("x-ratelimit")]
 
 
 def document(catalog: Catalog, url: str, version: str) -> dict[str, Any]:

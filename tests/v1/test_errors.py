@@ -150,3 +150,6 @@ def test_browsers_on_other_sites_may_ask_without_cookies(live: Api) -> None:
     assert "x-stainless-lang" in answer.headers["Access-Control-Allow-Headers"]
     for answer in (live.get("/models"), live.client.get("/v1/models"), live.get("/nope")):
         assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    exposed = answer.headers["Access-Control-Expose-Headers"].lower().split(", ")
+    told = {name.lower() for name, _ in live.chat("hi", verbosity="low").headers if "limit" in name or name[0] == "x"}
+    assert told <= set(exposed), told - set(exposed)
