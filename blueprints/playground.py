@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import time
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -67,7 +68,7 @@ def _caller(key_id: str, secret: str | None) -> Caller:
         guard.refuse_foreign_forms()
     except Forbidden as error:
         raise PermissionRefused(guard.REFUSED) from error
-    if not signin.is_signed_in() or not key_id.isascii() or not key_id.isdigit():
+    if not signin.is_signed_in() or not re.fullmatch("[0-9]{1,18}", key_id):
         raise AuthenticationFailed("Sign in again to use your keys here, or paste one.")
     account_id = signin.viewer().account_id
     return keys.resolve_own(rack.store, rack.plans, account_id, int(key_id), now, request.remote_addr)

@@ -124,6 +124,13 @@ def test_every_form_of_every_blueprint_is_guarded(app: Flask, member: Visitor) -
     assert open_doors == []
 
 
+def test_numbers_no_row_can_have_are_nobodys(member: Visitor) -> None:
+    huge = "9" * 25
+    assert member.get(f"/dashboard/keys/{huge}").status_code == 404
+    assert member.post(f"/dashboard/settings/sessions/{huge}/end", page="/dashboard").status_code == 404
+    assert member.post("/playground", {"key_id": huge, "prompt": "hi"}, page="/dashboard").status_code == 401
+
+
 @pytest.mark.parametrize("path", ["/dashboard/settings/name"])
 @pytest.mark.parametrize("site", ["same-origin", "none"])
 def test_forms_of_our_own_pages_pass(path: str, site: str, member: Visitor) -> None:
