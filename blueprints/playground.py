@@ -8,8 +8,8 @@ key's all the same. Without scripts the form is posted here and the answer is a 
 from __future__ import annotations
 
 import json
-import time
 import re
+import time
 from datetime import UTC, datetime
 from typing import Any
 
