@@ -9,8 +9,8 @@ from markupsafe import Markup
 
 from llmrack.catalog import CATEGORIES
 from llmrack.docsite import rail, tables
-from llmrack.errors import NotFound
 from llmrack.docsite.render import highlighted
+from llmrack.errors import NotFound
 from llmrack.services.demo import LONGEST_PROMPT, Answer
 
 from . import compression, docs, htmlerrors, serverstate
