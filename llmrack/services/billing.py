@@ -5,67 +5,24 @@ Nothing here grants anything. It opens pages of the payment provider; what was p
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 
-from ..clients.provider import CURRENCY, NANOUSD_PER_CENT, Order, Session, Shop, SubscriptionState
-from ..plans import Plan, Plans
+from ..clients.provider import Shop, SubscriptionState
+from ..plans import Plan
 from ..store import billing as tables
-from ..store.billing import Checkout, Customer, Invoice
+from ..store.billing import Invoice
 from ..store.db import Store
 from ..store.models import Account
-from . import subscriptions
+from . import orders, subscriptions
+from .orders import Buyer, CheckoutFacts, Refused, Till, checkout
+
+__all__ = ["Buyer", "CheckoutFacts", "Refused", "Till", "checkout"]
 
 LEAST_CENTS, MOST_CENTS = 500, 100_000
 USUAL_CENTS = (500, 1000, 2500, 5000, 10_000)
-
-
-class Refused(ValueError):
-    """What was asked for cannot be had; the message says why, and what to do."""
-
-
-@dataclass(frozen=True)
-class Till:
-    """What billing works with. Without a shop, plans and credits are the operator's to give."""
-
-    store: Store
-    plans: Plans
-    shop: Shop | None = None
-
-
-@dataclass(frozen=True)
-class Buyer:
-    """Who pays, and where the provider sends them afterwards; `{checkout}` in `return_url` becomes the order's id."""
-
-    account_id: int
-    email: str | None
-    return_url: str
-    billing_url: str
-
-
-@dataclass(frozen=True)
-class CheckoutFacts:
-    """One order, as stored."""
-
-    id: str
-    account_id: int
-    kind: str
-    plan_id: str | None
-    price_id: str | None
-    amount_cents: int
-    currency: str
-    customer_id: str
-    session_id: str | None
-    payment_id: str | None
-    state: str
-    returned_cents: int
-    disputed_cents: int
-    version: int
-    created_at: datetime
 
 
 @dataclass(frozen=True)
@@ -120,8 +77,8 @@ def buy_credits(till: Till, buyer: Buyer, amount_cents: int, now: datetime) -> s
     shop = _shop(till)
     if not LEAST_CENTS <= amount_cents <= MOST_CENTS:
         raise Refused(f"Buy between ${LEAST_CENTS // 100} and ${MOST_CENTS // 100:,} of credits at a time.")
-    checkout_id = _write_order(till, shop, buyer, now, kind=tables.CREDITS, amount_cents=amount_cents)
-    return _open(till, shop.provider.open_credits, checkout_id, buyer).url
+    checkout_id = orders.write(till, shop, buyer, now, kind=tables.CREDITS, amount_cents=amount_cents)
+    return orders.open_page(till, shop.provider.open_credits, checkout_id, buyer).url
 
 
 def choose_plan(till: Till, buyer: Buyer, plan: Plan, now: datetime) -> str | None:
@@ -161,15 +118,15 @@ def leave(till: Till, account_id: int) -> None:
 def portal_url(till: Till, buyer: Buyer) -> str:
     """Where the card, the invoices and the subscription are looked after. Raises Refused, ProviderAway."""
     shop = _shop(till)
-    return shop.provider.portal_url(_customer(till, shop, buyer), buyer.billing_url)
+    return shop.provider.portal_url(orders.customer(till, shop, buyer), buyer.billing_url)
 
 
 def _subscribe(till: Till, buyer: Buyer, plan: Plan, now: datetime) -> str:
     shop = _shop(till)
     _price(shop, plan)
-    _close_open_orders(till, shop, buyer.account_id, now)
-    checkout_id = _write_order(till, shop, buyer, now, kind=tables.PLAN, plan=plan)
-    return _open(till, shop.provider.open_plan, checkout_id, buyer).url
+    orders.close_open(till, shop, buyer.account_id, now)
+    checkout_id = orders.write(till, shop, buyer, now, kind=tables.PLAN, plan=plan)
+    return orders.open_page(till, shop.provider.open_plan, checkout_id, buyer).url
 
 
 def _change(till: Till, buyer: Buyer, known: subscriptions.Known, plan: Plan, now: datetime) -> None:
@@ -183,7 +140,7 @@ def _change(till: Till, buyer: Buyer, known: subscriptions.Known, plan: Plan, no
         raise Refused(f"{plan.name} is what this subscription pays for already.")
     in_force = till.plans.get(known.plan_id)
     is_upgrade = in_force is None or plan.monthly_nanousd > in_force.monthly_nanousd
-    checkout_id = _write_order(till, shop, buyer, now, kind=tables.PLAN, plan=plan, session=False)
+    checkout_id = orders.write(till, shop, buyer, now, kind=tables.PLAN, plan=plan, session=False)
     subscriptions.set_then(till.store, buyer.account_id, None)
     shop.provider.change_price(seen, price_id, checkout_id, is_charged_now=is_upgrade)
 
@@ -198,99 +155,6 @@ def _price(shop: Shop, plan: Plan) -> str:
     if plan.id not in shop.prices:
         raise Refused(f"{plan.name} cannot be bought here. Ask the operator.")
     return shop.prices[plan.id]
-
-
-def _customer(till: Till, shop: Shop, buyer: Buyer) -> str:
-    """The provider's customer of an account, made once: two tries at the same time send the same nonce."""
-    with till.store.write() as connection:
-        found = connection.execute(
-            select(Customer.provider_id, Customer.nonce).where(Customer.account_id == buyer.account_id)
-        ).first()
-        nonce = found.nonce if found else secrets.token_hex(16)
-        if found is None:
-            connection.execute(insert(Customer).values(account_id=buyer.account_id, nonce=nonce))
-    if found is not None and found.provider_id is not None:
-        return str(found.provider_id)
-    customer_id = shop.provider.create_customer(buyer.account_id, buyer.email, nonce)
-    with till.store.write() as connection:
-        statement = update(Customer).where(Customer.account_id == buyer.account_id).values(provider_id=customer_id)
-        connection.execute(statement)
-    return customer_id
-
-
-def _write_order(
-    till: Till,
-    shop: Shop,
-    buyer: Buyer,
-    now: datetime,
-    *,
-    kind: str,
-    amount_cents: int = 0,
-    plan: Plan | None = None,
-    session: bool = True,
-) -> str:
-    """Our own record of what is asked for, written before the provider hears of it; its id."""
-    checkout_id = f"co_{secrets.token_hex(16)}"
-    row: dict[str, Any] = {
-        "id": checkout_id,
-        "account_id": buyer.account_id,
-        "kind": kind,
-        "plan_id": plan.id if plan else None,
-        "price_id": shop.prices[plan.id] if plan else None,
-        "amount_cents": plan.monthly_nanousd // NANOUSD_PER_CENT if plan else amount_cents,
-        "currency": CURRENCY,
-        "customer_id": _customer(till, shop, buyer),
-        "state": tables.OPEN if session else tables.PAID,
-        "created_at": now,
-    }
-    with till.store.write() as connection:
-        connection.execute(insert(Checkout).values(row))
-    return checkout_id
-
-
-def _open(till: Till, opener: Any, checkout_id: str, buyer: Buyer) -> Session:
-    order = checkout(till.store, checkout_id)
-    session: Session = opener(
-        Order(
-            id=checkout_id,
-            customer_id=order.customer_id,
-            amount_cents=order.amount_cents,
-            price_id=order.price_id,
-            success_url=buyer.return_url.replace("{checkout}", checkout_id),
-            cancel_url=buyer.billing_url,
-        )
-    )
-    with till.store.write() as connection:
-        connection.execute(update(Checkout).where(Checkout.id == checkout_id).values(session_id=session.id))
-    return session
-
-
-def _close_open_orders(till: Till, shop: Shop, account_id: int, now: datetime) -> None:
-    """Whoever comes back to choose again could otherwise pay for two subscriptions."""
-    with till.store.read() as connection:
-        statement = select(Checkout.id, Checkout.session_id).where(
-            Checkout.account_id == account_id, Checkout.kind == tables.PLAN, Checkout.state == tables.OPEN
-        )
-        orders = connection.execute(statement).all()
-    for order in orders:
-        if order.session_id is not None and shop.provider.session(order.session_id).status == "open":
-            shop.provider.expire(order.session_id)
-        with till.store.write() as connection:
-            same = (Checkout.id == order.id, Checkout.state == tables.OPEN)
-            connection.execute(update(Checkout).where(*same).values(state=tables.CLOSED, closed_at=now))
-
-
-def checkout(store: Store, checkout_id: str, account_id: int | None = None) -> CheckoutFacts:
-    """One order, of this account if one is named. Raises Refused."""
-    columns = [Checkout.__table__.c[name] for name in CheckoutFacts.__dataclass_fields__]
-    statement = select(*columns).where(Checkout.id == checkout_id)
-    if account_id is not None:
-        statement = statement.where(Checkout.account_id == account_id)
-    with store.read() as connection:
-        row = connection.execute(statement).first()
-    if row is None:
-        raise Refused("There is no such order.")
-    return CheckoutFacts(*row)
 
 
 def invoices(store: Store, account_id: int, limit: int = 24) -> list[InvoiceFacts]:
