@@ -11,7 +11,7 @@ from ..catalog import Catalog
 from ..errors import ERRORS, ApiError
 from . import answershapes, fields, shapes
 from .kinds import nullable
-from .operations import COMMON, OPERATIONS, Operation
+from .operations import COMMON, FIRST_MODEL, OPERATIONS, Operation
 from .rows import Field
 from .shapes import Schema
 
@@ -83,7 +83,10 @@ def _operation(operation: Operation, catalog: Catalog) -> dict[str, Any]:
         "description": f"{operation.description} Needs a key with the permission `{operation.permission}`.",
     }
     if operation.parameters:
-        row["parameters"] = list(operation.parameters)
+        row["parameters"] = [
+            {**parameter, "example": catalog.ids[0]} if parameter.get("example") == FIRST_MODEL else parameter
+            for parameter in operation.parameters
+        ]
     if operation.fields:
         examples = _examples(operation.fields, catalog)
         content = {"schema": shapes.ref(_request_name(operation)), "examples": examples}

@@ -30,6 +30,10 @@ def _query_day(name: str, description: str) -> Schema:
     return {"name": name, "in": "query", "description": description, "schema": schema, "example": "2026-01-31"}
 
 
+# Stands for the catalogue's first id, which only the document's maker knows.
+FIRST_MODEL = "{first model}"
+
+
 def _in_path(name: str, description: str, example: str) -> Schema:
     return {
         "name": name,
@@ -103,7 +107,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "The same row as in the list.",
         "Model",
         "models",
-        parameters=(_in_path("model_id", "A plain id from the list.", "phi-3-mini"),),
+        parameters=(_in_path("model_id", "A plain id from the list.", FIRST_MODEL),),
         statuses=(404,),
     ),
     Operation(
