@@ -29,7 +29,7 @@ FIGURES: dict[str, Callable[[Target, Scale], Row]] = {
 TARGETS = ("direct", "relay", "nginx", "llmrack")
 # `held` compares targets and takes a minute; what LLMRack itself holds is part of `rest`.
 DEFAULTS = [*(name for name in FIGURES if name != "held"), *once.FIGURES]
-SHORT = Scale(seconds=0.3, held=50, held_s=1.0, pieces=20, many=1000)
+SHORT = Scale(seconds=0.3, held=50, held_s=1.0, pieces=20, paced_s=0.3, many=1000)
 
 
 def main() -> int:

@@ -23,6 +23,7 @@ class Scale:
     held: int = 2000
     held_s: float = 6.0
     pieces: int = 100
+    paced_s: float = 3.0
     many: int = 100_000
 
 
