@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Blueprint, render_template
+from flask import Blueprint, render_template, request
 from flask_login import login_required
 from werkzeug.exceptions import NotFound
 
 from llmrack import permissions as rights
-from llmrack.services import activity, keyring, limits, usage
+from llmrack.services import activity, keyring, limits, networks, usage
 from llmrack.services.keys import Caller
 
 from . import guard, writing
@@ -56,6 +56,12 @@ def overview() -> Any:
 def outbox() -> Any:
     """The mails a development server would have sent. There is no such page anywhere else."""
     sent = getattr(mailer, "sent", None)
-    if rack.settings.environment == "production" or sent is None:
+    if rack.settings.environment == "production" or sent is None or not _is_on_this_machine():
         raise NotFound
     return render_template("dashboard/outbox.html", mails=list(sent))
+
+
+def _is_on_this_machine() -> bool:
+    """Whether the browser runs here. The outbox opens every account, and a server may be reachable by oversight."""
+    is_forwarded = "X-Forwarded-For" in request.headers
+    return not is_forwarded and networks.holds("127.0.0.0/8,::1/128", request.remote_addr)

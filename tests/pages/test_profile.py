@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -110,7 +111,17 @@ def test_nobody_is_flooded_with_mail(app: Flask, another: Callable[[], Visitor],
     assert len([mail for mail in post.sent if mail.to == email]) <= 5
 
 
-def test_the_outbox_is_there_while_developing_only(app: Flask, visitor: Visitor, rack: Rack, email: str) -> None:
+@pytest.mark.parametrize(
+    "elsewhere",
+    [{"environ_overrides": {"REMOTE_ADDR": "203.0.113.7"}}, {"headers": {"X-Forwarded-For": "127.0.0.1"}}],
+    ids=["another machine", "behind a proxy"],
+)
+def test_the_outbox_opens_on_this_machine_only(visitor: Visitor, elsewhere: dict[str, Any]) -> None:
+    assert visitor.client.get("/outbox", **elsewhere).status_code == 404
+
+
+def test_the_outbox_is_there_while_developing_only(app: Flask, rack: Rack, email: str) -> None:
+    visitor = Visitor(app, "127.0.0.1")
     visitor.post("/signup", {"email": email, "password": PASSWORD})
     assert visitor.get("/outbox").status_code == 200
     rack.settings._values["environment"] = "production"
