@@ -14,9 +14,8 @@ def nanousd_per_token(usd_per_million: Any) -> int:
 
 
 def usd_per_million(nanousd_per_token: int) -> str:
-    """A price as people read it, in dollars per million tokens with at least two decimals: 40 is "0.04"."""
-    text = f"{Decimal(nanousd_per_token) / 1000:.3f}"
-    return text.removesuffix("0")
+    """A price as people read it, in dollars per million tokens with two or three decimals: 40 is "0.04"."""
+    return f"{Decimal(nanousd_per_token) / 1000:.3f}".removesuffix("0")
 
 
 def nanousd(usd: Any) -> int:

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, and_, or_, select
 
 from ..store.db import Store
 from ..store.models import Key, Usage, UsageDay
-from .usage import DayUsage, Receipt
+from .usage import DAY_COLUMNS, DayUsage, Receipt
 
 PAGE = 50
 # Rows of an export read in one go: a few milliseconds, and nothing is open while they are sent.
@@ -56,16 +56,6 @@ def sums(store: Store, wanted: Range, now: datetime) -> list[DayUsage]:
 
 
 def _by_day(store: Store, wanted: Range) -> list[DayUsage]:
-    chosen = (
-        UsageDay.day,
-        UsageDay.model_id,
-        UsageDay.key_id,
-        Key.name,
-        UsageDay.requests,
-        UsageDay.prompt_tokens,
-        UsageDay.completion_tokens,
-        UsageDay.cost_nanousd,
-    )
     first, last = (day.isoformat() for day in (wanted.first or wanted.last, wanted.last))
     conditions = [
         UsageDay.account_id == wanted.account_id,
@@ -77,7 +67,7 @@ def _by_day(store: Store, wanted: Range) -> list[DayUsage]:
         conditions.append(UsageDay.model_id == wanted.model_id)
     if wanted.key_id is not None:
         conditions.append(UsageDay.key_id == wanted.key_id)
-    statement = select(*chosen).join(Key, Key.id == UsageDay.key_id).where(*conditions)
+    statement = select(*DAY_COLUMNS).join(Key, Key.id == UsageDay.key_id).where(*conditions)
     with store.read() as connection:
         rows = connection.execute(statement.order_by(UsageDay.day, UsageDay.model_id, UsageDay.key_id)).all()
     return [DayUsage(*row) for row in rows]

@@ -61,19 +61,23 @@ class Receipt:
     total_ns: int
 
 
+# What `DayUsage` is made of, in its order; they need a join with the keys.
+DAY_COLUMNS = (
+    UsageDay.day,
+    UsageDay.model_id,
+    UsageDay.key_id,
+    Key.name,
+    UsageDay.requests,
+    UsageDay.prompt_tokens,
+    UsageDay.completion_tokens,
+    UsageDay.cost_nanousd,
+)
+
+
 def by_day(store: Store, account_id: int, mode: str, first_day: str, last_day: str) -> list[DayUsage]:
     """An account's usage in one mode between two days, both included, newest day first."""
     statement = (
-        select(
-            UsageDay.day,
-            UsageDay.model_id,
-            UsageDay.key_id,
-            Key.name,
-            UsageDay.requests,
-            UsageDay.prompt_tokens,
-            UsageDay.completion_tokens,
-            UsageDay.cost_nanousd,
-        )
+        select(*DAY_COLUMNS)
         .join(Key, Key.id == UsageDay.key_id)
         .where(UsageDay.account_id == account_id, UsageDay.mode == mode, UsageDay.day.between(first_day, last_day))
         .where(UsageDay.requests > 0)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 from ..catalog import Catalog, Model
+from ..money import usd_per_million
 
 
 def listing(catalog: Catalog) -> dict[str, Any]:
@@ -38,8 +38,3 @@ def one(model: Model) -> dict[str, Any]:
             "output_nanousd_per_token": model.output_nanousd,
         },
     }
-
-
-def usd_per_million(nanousd: int) -> str:
-    """Nano-dollars per token as dollars per million tokens: 40 is "0.04", 125 is "0.125"."""
-    return f"{Decimal(nanousd) / 1000:.3f}".removesuffix("0")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llmrack import catalog
+from llmrack import catalog, money
 from llmrack.wire import models
 
 
@@ -39,4 +39,4 @@ def test_a_model_shows_the_window_in_force_and_what_it_costs() -> None:
     ("nanousd", "text"), [(40, "0.04"), (100, "0.10"), (0, "0.00"), (125, "0.125"), (12340, "12.34"), (1000, "1.00")]
 )
 def test_prices_are_written_with_two_digits_or_as_many_as_they_need(nanousd: int, text: str) -> None:
-    assert models.usd_per_million(nanousd) == text
+    assert money.usd_per_million(nanousd) == text
