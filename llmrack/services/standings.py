@@ -21,11 +21,9 @@ def _sum(value: Any) -> ColumnElement[int]:
     return cast(func.coalesce(func.sum(value), 0), BigInteger)
 
 
-_CREDIT = select(Balance.paid_nanousd - Balance.spent_nanousd, Balance.held_nanousd).where(
-    Balance.account_id == bindparam("account_id")
-)
-_PEEK = Statement(_CREDIT)
-_LOCK = Statement(_CREDIT.with_for_update())
+_OWN_BALANCE = Balance.account_id == bindparam("account_id")
+# Admissions to one account follow one another by its balance.
+_LOCK = Statement(select(Balance.account_id).where(_OWN_BALANCE).with_for_update())
 _OPEN_REQUESTS = (
     select(func.count())
     .where(Usage.account_id == bindparam("account_id"), Usage.mode == bindparam("mode"), IS_OPEN)
@@ -40,6 +38,8 @@ _STANDING = Statement(
         _sum(UsageDay.held_tokens),
         _sum(case((_THIS_KEY, _TOKENS), else_=0)),
         _sum(case((_THIS_KEY, UsageDay.held_tokens), else_=0)),
+        select(Balance.paid_nanousd - Balance.spent_nanousd).where(_OWN_BALANCE).scalar_subquery(),
+        select(Balance.held_nanousd).where(_OWN_BALANCE).scalar_subquery(),
     ).where(
         UsageDay.account_id == bindparam("account_id"),
         UsageDay.mode == bindparam("mode"),
@@ -105,12 +105,13 @@ def standing(
     took from the credits. Test keys have their open requests only.
     """
     account = {"account_id": who.account_id}
-    credit_nanousd, held_nanousd = tx.one(_LOCK if is_locked else _PEEK, account) or (0, 0)
+    if is_locked and tx.can_lock:
+        tx.one(_LOCK, account)
     if who.mode != "live":
         (open_requests,) = tx.one(_COUNT_OPEN, {**account, "mode": who.mode}) or (0,)
         return Standing(open_requests=open_requests)
     today = {**account, "mode": who.mode, "day": day, "key_id": who.key_id}
-    open_requests, counted, held, key_counted, key_held = tx.one(_STANDING, today) or (0, 0, 0, 0, 0)
+    open_requests, counted, held, key_counted, key_held, credit_nanousd, held_nanousd = tx.all(_STANDING, today)[0]
     minute = tx.all(_MINUTE, {**account, "since": minute_since}) if minute_since is not None else []
     month, key_month = _month(tx, who, day) if has_monthly_limit else (0, 0)
     return Standing(
@@ -121,8 +122,8 @@ def standing(
         key_held_today=key_held,
         minute=tuple((at, tokens) for at, tokens, _ in minute),
         held_this_minute=sum(held for _, _, held in minute),
-        credit_nanousd=credit_nanousd,
-        held_nanousd=held_nanousd,
+        credit_nanousd=credit_nanousd or 0,
+        held_nanousd=held_nanousd or 0,
         month_nanousd=month,
         key_month_nanousd=key_month,
     )

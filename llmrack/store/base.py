@@ -9,12 +9,12 @@ from sqlalchemy import BigInteger, Dialect, Integer, MetaData, TypeDecorator
 from sqlalchemy.orm import DeclarativeBase
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 def microseconds(at: datetime) -> int:
     """An aware time as the store keeps it: whole microseconds since 1970 in UTC."""
-    return (at - EPOCH) // _MICROSECOND
+    since = at - EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def from_microseconds(stored: int) -> datetime:

@@ -126,17 +126,12 @@ class Usage(Base):
         # The request log, the moving window of tokens, and pruning by account.
         Index(None, "account_id", "created_at"),
         Index(None, "day"),
-        # Open rows are few: those an account is waiting for, and those whose worker may have died.
+        # Open rows are few: those an account is waiting for, and, to be looked through, those whose worker may have
+        # died. An index of the times at which they expire would be written at every checkpoint.
         Index(
             "ix_usage_open",
             "account_id",
             "mode",
-            sqlite_where=text("state = 'open'"),
-            postgresql_where=text("state = 'open'"),
-        ),
-        Index(
-            "ix_usage_expires_at",
-            "expires_at",
             sqlite_where=text("state = 'open'"),
             postgresql_where=text("state = 'open'"),
         ),

@@ -10,9 +10,9 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.sql.base import Executable
 
-# Names instead of positions: a statement's values are one dict on both drivers.
 _DIALECTS: dict[str, Dialect] = {
-    "sqlite": SQLiteDialect_pysqlite(paramstyle="named"),
+    # SQLite takes values by position in half the time it takes them by name.
+    "sqlite": SQLiteDialect_pysqlite(paramstyle="qmark"),
     "postgresql": PGDialect_psycopg(paramstyle="pyformat"),  # type: ignore[no-untyped-call]
 }
 
@@ -22,19 +22,36 @@ class Statement:
     microseconds, days as text, booleans as 0 or 1 on SQLite.
     """
 
-    __slots__ = ("_compiled", "_core")
+    __slots__ = ("_bound", "_core")
 
     def __init__(self, core: Executable) -> None:
         self._core = core
-        self._compiled: dict[str, tuple[str, dict[str, Any]]] = {}
+        self._bound: dict[str, Bound] = {}
 
-    def compile(self, dialect: str) -> tuple[str, dict[str, Any]]:
-        """The text for one dialect, and the values that the statement itself carries."""
-        if dialect not in self._compiled:
+    def bound(self, dialect: str) -> Bound:
+        """The statement for one dialect."""
+        found = self._bound.get(dialect)
+        if found is None:
             compiled = self._core.compile(dialect=_DIALECTS[dialect])  # type: ignore[attr-defined]
-            carried = {name: value for name, value in compiled.params.items() if value is not None}
-            self._compiled[dialect] = (str(compiled), carried)
-        return self._compiled[dialect]
+            found = self._bound[dialect] = Bound(compiled)
+        return found
+
+
+class Bound:
+    """A statement's text for one driver, and its values as that driver takes them."""
+
+    __slots__ = ("_carried", "_order", "sql")
+
+    def __init__(self, compiled: Any) -> None:
+        self.sql = str(compiled)
+        # What the statement itself carries, such as the 1 of `requests + 1`.
+        self._carried = {name: value for name, value in compiled.params.items() if value is not None}
+        self._order: list[str] | None = compiled.positiontup
+
+    def values(self, given: dict[str, Any]) -> Any:
+        """A dict by name, or a list where the driver goes by position."""
+        named = {**self._carried, **given} if self._carried else given
+        return named if self._order is None else [named[name] for name in self._order]
 
 
 class Transaction:
@@ -48,8 +65,8 @@ class Transaction:
         self.can_lock = dialect == "postgresql"
 
     def _execute(self, statement: Statement, values: dict[str, Any]) -> Any:
-        sql, carried = statement.compile(self._dialect)
-        return self._connection.execute(sql, {**carried, **values} if carried else values)
+        bound = statement.bound(self._dialect)
+        return self._connection.execute(bound.sql, bound.values(values))
 
     def run(self, statement: Statement, values: dict[str, Any]) -> int:
         """The number of rows changed."""

@@ -3,6 +3,7 @@
 import sqlite3
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import gevent
@@ -137,3 +138,32 @@ def test_sqlite_keeps_its_promises_by_pragma(tmp_path: Path) -> None:
             for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
         ]
     assert found == ["wal", 1, 1, 0]
+
+
+def test_the_write_ahead_log_starts_anew_while_somebody_always_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "LONG_LOG_PAGES", 100)
+    with opened(f"sqlite:///{tmp_path / 'busy.db'}") as store:
+        with store.write() as connection:
+            connection.execute(text("create table pages (page blob)"))
+        written, until = 0, time.monotonic() + 2
+
+        def write() -> None:
+            nonlocal written
+            with closing(sqlite3.connect(tmp_path / "busy.db", isolation_level=None, timeout=5)) as connection:
+                connection.execute("PRAGMA wal_autocheckpoint = 0")
+                while time.monotonic() < until:
+                    connection.execute("insert into pages values (zeroblob(4000))")
+                    written += 1
+                    time.sleep(0.0005)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        while writer.is_alive():
+            store.checkpoint()
+            time.sleep(0.05)
+        writer.join()
+        log_pages = (tmp_path / "busy.db-wal").stat().st_size / 4120
+        # Each row is three pages of log, so without a new start there would be three times as many.
+        assert log_pages < written

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from llmrack.errors import RateLimited
-from llmrack.store.db import Statement, Store, Transaction, engine_options
+from llmrack.store.db import RECALL_S, Statement, Store, Transaction, engine_options
 from llmrack.store.group import Group
 
 
@@ -102,7 +105,7 @@ def test_nobody_waits_for_ever_when_the_thread_itself_is_ended() -> None:
         Group(end).run(lambda tx: None)
 
 
-def test_a_change_by_another_connection_is_seen_at_once_and_own_commits_forget_nothing(ledger: Ledger) -> None:
+def test_a_change_by_this_process_is_seen_at_once_and_the_meters_commits_forget_nothing(ledger: Ledger) -> None:
     count = Statement(text("select count(*), :word from notes"))
     assert ledger.store.recall(count, "word", "x") == (0, "x")
     ledger.store.commit(ledger.write("own"))
@@ -110,3 +113,12 @@ def test_a_change_by_another_connection_is_seen_at_once_and_own_commits_forget_n
     with ledger.store.write() as connection:
         connection.execute(text("insert into notes values ('other')"))
     assert ledger.store.recall(count, "word", "x") == (2, "x")
+
+
+def test_a_change_by_another_process_is_seen_within_its_bound(ledger: Ledger) -> None:
+    count = Statement(text("select count(*), :word from notes"))
+    assert ledger.store.recall(count, "word", "x") == (0, "x")
+    with closing(sqlite3.connect(str(ledger.store.engine.url.database))) as other, other:
+        other.execute("insert into notes values ('other')")
+    time.sleep(RECALL_S["sqlite"])
+    assert ledger.store.recall(count, "word", "x") == (1, "x")

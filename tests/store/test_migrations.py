@@ -42,7 +42,7 @@ def test_the_migrated_schema_equals_the_models(app: Flask) -> None:
             for index in inspector.get_indexes("usage")
             if index.get("dialect_options", {}).get(f"{db.engine.dialect.name}_where") is not None
         }
-        assert conditions.keys() == {"ix_usage_open", "ix_usage_expires_at"}
+        assert conditions.keys() == {"ix_usage_open"}
         assert all("state" in where and "'open'" in where for where in conditions.values())
 
 
