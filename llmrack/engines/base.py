@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -75,9 +75,9 @@ class Engine(Protocol):
     Closing the iterator frees the engine at once.
     """
 
-    def chat(self, body: dict[str, Any], call: Call) -> Iterator[list[Reply]]: ...
+    def chat(self, body: dict[str, Any], call: Call) -> Generator[list[Reply]]: ...
 
-    def generate(self, body: dict[str, Any], call: Call) -> Iterator[list[Reply]]: ...
+    def generate(self, body: dict[str, Any], call: Call) -> Generator[list[Reply]]: ...
 
     def embed(self, body: dict[str, Any], call: Call) -> EmbedReply: ...
 

@@ -42,8 +42,7 @@ class Pool:
         if self._idle:
             sock = self._idle.pop()
             try:
-                sock.sendall(head + body)
-                return Response(self, sock, head + body)
+                return Response(self, sock, _send(sock, head + body))
             except OSError:
                 sock.close()  # The server closed it while it was idle; a fresh connection follows.
         return Response(self, self._connect_and_send(head + body), None)
@@ -54,7 +53,7 @@ class Pool:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._tls is not None:
                 sock = self._tls.wrap_socket(sock, server_hostname=self.host)
-            sock.sendall(message)
+            _send(sock, message)
         except BaseException:
             sock.close()
             raise
@@ -69,6 +68,14 @@ class Pool:
     def close(self) -> None:
         while self._idle:
             self._idle.pop().close()
+
+
+def _send(sock: socket.socket, message: bytes) -> bytes:
+    """gevent's sendall asks the kernel for the size of its buffer first; nearly always one send takes it all."""
+    sent = sock.send(message)
+    if sent < len(message):
+        sock.sendall(memoryview(message)[sent:])
+    return message
 
 
 class Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 import msgspec
@@ -38,10 +38,10 @@ class Ollama:
         """End the idle connections."""
         self._pool.close()
 
-    def chat(self, body: dict[str, Any], call: Call) -> Iterator[list[Reply]]:
+    def chat(self, body: dict[str, Any], call: Call) -> Generator[list[Reply]]:
         return self._replies("/api/chat", body, call)
 
-    def generate(self, body: dict[str, Any], call: Call) -> Iterator[list[Reply]]:
+    def generate(self, body: dict[str, Any], call: Call) -> Generator[list[Reply]]:
         return self._replies("/api/generate", body, call)
 
     def embed(self, body: dict[str, Any], call: Call) -> EmbedReply:
@@ -101,7 +101,7 @@ class Ollama:
         response.set_timeout(min(call.silence_s, self._silence_timeout_s))
         return response
 
-    def _waited(self, response: Response, call: Call) -> Iterator[list[Reply]]:
+    def _waited(self, response: Response, call: Call) -> Generator[list[Reply]]:
         """Wait for a good status, with an empty batch for each stretch of silence. Raises what a bad status means."""
         silent_s = 0.0
         while True:
@@ -126,11 +126,24 @@ class Ollama:
             )
         return silent_s
 
-    def _replies(self, path: str, body: dict[str, Any], call: Call) -> Iterator[list[Reply]]:
+    def _replies(self, path: str, body: dict[str, Any], call: Call) -> Generator[list[Reply]]:
+        """Batches of replies up to and including the one with `done: true`."""
         response = self._post(path, body, call)
+        del body  # As long as the prompt of an agent, and the answer may take minutes.
         try:
             yield from self._waited(response, call)
-            yield from self._lines(response, call)
+            lines, silent_s = _Lines(), 0.0
+            while not lines.is_done:
+                try:
+                    data = response.read_some()
+                except TimeoutError:
+                    silent_s = self._silent(silent_s, call)
+                    yield []
+                    continue
+                silent_s = 0.0
+                if replies := lines.take(data, is_last=response.is_done):
+                    yield replies
+                lines.check(is_last=response.is_done)
             _finish(response)
         except (BadResponse, OSError, msgspec.DecodeError) as exc:
             raise _broken(exc, call) from exc
@@ -138,31 +151,36 @@ class Ollama:
             call.on_abandon(None)
             response.close()
 
-    def _lines(self, response: Response, call: Call) -> Iterator[list[Reply]]:
-        """Batches of replies up to and including the one with `done: true`."""
-        rest, silent_s = b"", 0.0
-        while True:
-            try:
-                data = response.read_some()
-            except TimeoutError:
-                silent_s = self._silent(silent_s, call)
-                yield []
-                continue
-            silent_s = 0.0
-            lines = (rest + data if rest else data).split(b"\n")
-            # A whole body needs no newline after its last line: that is how a plain answer looks.
-            rest = b"" if response.is_done else lines.pop()
-            if len(rest) > MAX_LINE_BYTES:
-                raise UpstreamError("The model server sent a line that never ends. Retry is safe.")
-            replies, failure = _decoded(lines)
-            if replies:
-                yield replies
-                if replies[-1].done:
-                    return
-            if failure is not None:
-                raise failure
-            if response.is_done:
-                raise BadResponse("the answer ended without its last line")
+
+class _Lines:
+    """The replies of an answer, one to a line, out of what is received."""
+
+    __slots__ = ("_failure", "_rest", "is_done")
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._failure: Exception | None = None
+        self.is_done = False
+
+    def take(self, data: bytes, *, is_last: bool) -> list[Reply]:
+        """What is complete, up to the first bad line; that one is for `check`, so that nothing good is lost."""
+        lines = (self._rest + data if self._rest else data).split(b"\n")
+        # A whole body needs no newline after its last line: that is how a plain answer looks.
+        self._rest = b"" if is_last else lines.pop()
+        replies, self._failure = _decoded(lines)
+        self.is_done = bool(replies) and replies[-1].done
+        return replies
+
+    def check(self, *, is_last: bool) -> None:
+        """Raises what the bad line means: garbage, a failure told by Ollama, or an end before the end."""
+        if self.is_done:
+            return
+        if self._failure is not None:
+            raise self._failure
+        if len(self._rest) > MAX_LINE_BYTES:
+            raise UpstreamError("The model server sent a line that never ends. Retry is safe.")
+        if is_last:
+            raise BadResponse("the answer ended without its last line")
 
 
 def _decoded(lines: list[bytes]) -> tuple[list[Reply], Exception | None]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..engines.base import Call
-from ..wire.asks import Ask, EmbedAsk, Usage
+from ..wire.asks import Ask, EmbedAsk, Plain, Usage
 from . import runs
 from .keys import Caller
 from .limits import LimitState
@@ -42,11 +42,10 @@ def complete(ask: Ask, caller: Caller, rack: Rack, call: Call, created: int) -> 
     try:
         plain = ask.open_plain(runs.answer_id(ask, call), created)
         for choice, body in enumerate(ask.bodies(output_tokens)):
-            for batch in run.replies(body):
-                plain.feed(choice, batch)
+            _collect(run, body, plain, choice)
         repair = plain.repair(output_tokens)
-        for batch in run.replies(repair) if repair is not None else ():
-            plain.feed(0, batch)
+        if repair is not None:
+            _collect(run, repair, plain, 0)
         answer = plain.body()
     except BaseException as exc:
         run.settle(runs.outcome(exc, call, has_delivered=False), Usage(0, 0))
@@ -54,3 +53,9 @@ def complete(ask: Ask, caller: Caller, rack: Rack, call: Call, created: int) -> 
     usage = plain.usage
     run.settle("completed", usage)
     return Answer(answer, run.limits_after(usage))
+
+
+def _collect(run: Run, body: dict[str, Any], plain: Plain, choice: int) -> None:
+    for batch in run.replies(body):
+        run.note(batch)
+        plain.feed(choice, batch)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 from ..engines.base import Call, ClientGone, Engine
@@ -33,15 +33,17 @@ class Run:
         self._is_settled = False
         self.grant: Grant = rack.meter.admit(_admission(ask, caller, call))
 
-    def replies(self, body: dict[str, Any]) -> Iterator[list[Reply]]:
-        """The engine's batches for one body, with the times they report noted. Raises ApiError, ClientGone."""
+    def replies(self, body: dict[str, Any]) -> Generator[list[Reply]]:
+        """The engine's batches for one body, each of which is to be noted. They raise ApiError, ClientGone."""
         answer = self.engine.chat if self.ask.endpoint == "chat" else self.engine.generate
-        for batch in answer(body, self.call):
-            if batch:
-                if not self._first_token_ns:
-                    self._first_token_ns = time.perf_counter_ns() - self._started
-                self._durations.note(batch[-1])
-            yield batch
+        return answer(body, self.call)
+
+    def note(self, batch: list[Reply]) -> None:
+        """Take the time of the first token, and the times that the last line of a batch may report."""
+        if batch:
+            if not self._first_token_ns:
+                self._first_token_ns = time.perf_counter_ns() - self._started
+            self._durations.note(batch[-1])
 
     def limits_after(self, usage: Usage) -> LimitState | None:
         """What is left of the limit on tokens once a complete answer is booked."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import time
+from collections import deque
 from collections.abc import Generator, Iterator
 
 from ..engines.base import Call
@@ -45,10 +45,12 @@ class Streaming:
 
     def __init__(self, run: Run, ask: Ask, created: int) -> None:
         self._run = run
-        self._bodies = ask.bodies(run.grant.output_tokens)
+        # Each goes as soon as it is sent: an iterator over a list would keep them all, with their prompts.
+        self._bodies = deque(ask.bodies(run.grant.output_tokens))
         self._wire = ask.open_stream(runs.answer_id(ask, run.call), created)
-        self._batches = self._all_batches()
-        self._first: list[tuple[int, list[Reply]]] = []
+        self._choice = -1
+        self._batches: Generator[list[Reply]] | None = None
+        self._first: list[Reply] | None = None
         self._pieces: Generator[bytes] | None = None
         self._checkpointed = 0
         self._sent_at = time.monotonic()
@@ -59,7 +61,7 @@ class Streaming:
         return self._run.grant.limits
 
     def start(self) -> None:
-        self._first = [next(self._batches)]
+        self._first = self._next()
 
     def __iter__(self) -> Iterator[bytes]:
         self._pieces = self._bytes()
@@ -73,20 +75,32 @@ class Streaming:
 
     def end(self, outcome: str) -> None:
         """Free the engine and settle; the first outcome wins."""
-        self._batches.close()
+        if self._batches is not None:
+            self._batches.close()
         self._run.settle(outcome, self._wire.usage)
 
-    def _all_batches(self) -> Generator[tuple[int, list[Reply]]]:
-        for choice, body in enumerate(self._bodies):
-            for batch in self._run.replies(body):
-                yield choice, batch
+    def _next(self) -> list[Reply] | None:
+        """The next batch of the choice at hand, or else the first of the next choice; None after the last.
+
+        No generator: each one that a stream waits in costs it half a kilobyte of stack, and a microsecond a piece.
+        """
+        while True:
+            if self._batches is not None and (batch := next(self._batches, None)) is not None:
+                self._run.note(batch)
+                return batch
+            if not self._bodies:
+                return None
+            self._choice += 1
+            self._batches = self._run.replies(self._bodies.popleft())
 
     def _bytes(self) -> Generator[bytes]:
         """What goes over the wire. Settled before the last bytes leave, so that a client that has the end is booked."""
         try:
-            for choice, batch in itertools.chain(self._first, self._batches):
-                if data := self._feed(choice, batch):
+            batch, self._first = self._first, None
+            while batch is not None:
+                if data := self._feed(batch):
                     yield data
+                batch = self._next()
             last = self._wire.close()
         except GeneratorExit:
             raise
@@ -100,9 +114,9 @@ class Streaming:
             self.end("completed")
         yield last
 
-    def _feed(self, choice: int, batch: list[Reply]) -> bytes:
+    def _feed(self, batch: list[Reply]) -> bytes:
         """The bytes of one batch; a comment after a silence, or when what came for long cannot be shown yet."""
-        data = self._wire.feed(choice, batch)
+        data = self._wire.feed(self._choice, batch)
         if self._wire.delivered - self._checkpointed >= CHECKPOINT_TOKENS:
             self._checkpointed = self._wire.delivered
             usage = self._wire.usage

@@ -35,7 +35,7 @@ class Calls:
     """The tool calls of one answer, numbered and named as they come; with `only_one` the first alone counts."""
 
     def __init__(self, answer_id: str, *, only_one: bool) -> None:
-        self._middle = hashlib.sha256(answer_id.encode()).hexdigest()[:32]
+        self._answer_id = answer_id
         self._only_one = only_one
         self.made: list[dict[str, Any]] = []
 
@@ -49,8 +49,9 @@ class Calls:
         return new
 
     def make(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        middle = hashlib.sha256(self._answer_id.encode()).hexdigest()[:32]
         call = {
-            "id": f"call_{self._middle}_{len(self.made)}",
+            "id": f"call_{middle}_{len(self.made)}",
             "type": "function",
             "function": {"name": name, "arguments": json.dumps(arguments, ensure_ascii=False)},
         }

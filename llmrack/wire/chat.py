@@ -75,6 +75,8 @@ class ChatAsk:
         return body
 
     def open_stream(self, id: str, created: int) -> ChatStream:
+        # Only whole answers are ever asked for again; a stream would keep an agent's prompt for as long as it lasts.
+        self.conversation = Conversation()
         return ChatStream(self, id, created)
 
     def open_plain(self, id: str, created: int) -> ChatPlain:

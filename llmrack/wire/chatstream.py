@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from .chat import ChatAsk
 
 
+_AFTER = b'},"finish_reason":null}]}' + sse.END
+
+
 class ChatStream(ChatAnswer):
     """Text goes out as it comes, but for what may be a call in the making: that waits until it is known."""
 
@@ -23,7 +26,6 @@ class ChatStream(ChatAnswer):
         # Every chunk of text differs in its text only, so the bytes around it are made once.
         self._open = sse.START + sse.encode({**self._head, "choices": []}).removesuffix(b"]}")
         self._before = self._open + b'{"index":0,"delta":{"role":"assistant","content":'
-        self._after = b'},"finish_reason":null}]}' + sse.END
         self._has_sent = False
         # Kept to be judged at the end.
         self._texts: list[str] = []
@@ -65,7 +67,7 @@ class ChatStream(ChatAnswer):
             return
         self.delivered += 1
         if self._is_simple:
-            out += (self._before, sse.encode(content), self._after)
+            out += (self._before, sse.encode(content), _AFTER)
         else:
             out.append(self._chunk({"role": "assistant", "content": content}))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import ExitStack
 from typing import Any
 
 import psutil
@@ -27,6 +28,27 @@ def test_a_stream_has_the_headers_that_keep_proxies_from_holding_it_back(rig: Ri
     assert answer.headers["x-request-id"].startswith("req_")
     assert text(answer.events()) == "Here it goes: 1, 2, 3, 4, 5."
     assert answer.events()[-1] == "[DONE]"
+
+
+def test_a_stream_does_not_keep_its_prompt_while_it_lasts(rig: Rig) -> None:
+    count, prompt = 60, "Count from 1 to 5 [[pace:0.5]]" + " incomprehensibilities" * 10_000
+
+    def open_streams(stack: ExitStack, wanted: int) -> None:
+        clients = [stack.enter_context(rig.chat(prompt, model="qwen-2.5-7b")) for _ in range(wanted)]
+        for client in clients:
+            client.read_until(b'"content":"')
+
+    with ExitStack() as stack:
+        open_streams(stack, 1)
+        before = memory_bytes(rig)
+        open_streams(stack, count)
+        added = memory_bytes(rig) - before
+    print("KB a stream:", round(added / count / 1024))
+    assert added / count < len(prompt) / 2
+
+
+def memory_bytes(rig: Rig) -> int:
+    return sum(psutil.Process(pid).memory_info().rss for pid in rig.server.worker_pids())
 
 
 def test_pieces_are_sent_as_they_come(rig: Rig) -> None:
@@ -134,7 +156,7 @@ def test_memory_is_flat_after_many_streams(rig: Rig) -> None:
             with client:
                 answer = client.answer()
                 assert (answer.status, answer.body[-14:]) == (200, b"data: [DONE]\n\n"), answer
-        return sum(psutil.Process(pid).memory_info().rss for pid in rig.server.worker_pids())
+        return memory_bytes(rig)
 
     sizes = [wave() for _ in range(5)]
     print("MB after each wave of 200 streams:", [round(size / 1e6, 1) for size in sizes])

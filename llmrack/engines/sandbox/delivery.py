@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +31,7 @@ class Delivery:
     shape: Shape
     last: Reply
 
-    def whole(self) -> Iterator[list[Reply]]:
+    def whole(self) -> Generator[list[Reply]]:
         """The answer in one reply, after a wait that is real but short."""
         yield from self.waiter.wait(self.pace.whole(self.answer.eval_count))
         if self.question.rehearsal.breaks_mid_stream:
@@ -43,7 +43,7 @@ class Delivery:
             self.last.logprobs = [self._logprob(piece, place) for place, piece in enumerate(self.answer.pieces)]
         yield [self.last]
 
-    def streamed(self) -> Iterator[list[Reply]]:
+    def streamed(self) -> Generator[list[Reply]]:
         """The answer piece by piece: thinking, text, calls, and the last line."""
         replies = list(self._replies())
         breaks = self.question.rehearsal.breaks_mid_stream
@@ -67,7 +67,7 @@ class Delivery:
             reply.logprobs = [self._logprob(piece, place)] if self.question.logprobs else None
             yield reply
 
-    def _paced(self, replies: list[Reply]) -> Iterator[list[Reply]]:
+    def _paced(self, replies: list[Reply]) -> Generator[list[Reply]]:
         size = 1 if self.pace.piece_s else INSTANT_BATCH
         for start in range(0, len(replies), size):
             yield from self.waiter.wait(self.pace.piece_s if start else 0)

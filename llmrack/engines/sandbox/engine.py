@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 from ...errors import InvalidRequest
@@ -47,11 +47,11 @@ class Sandbox:
         self._widths = dict(widths or {})
         self._answers = Answers()
 
-    def chat(self, body: dict[str, Any], call: Call) -> Iterator[list[Reply]]:
+    def chat(self, body: dict[str, Any], call: Call) -> Generator[list[Reply]]:
         """Answer a body of /api/chat; without `"stream": false` it is streamed, as Ollama does."""
         return self._run(questions.of_chat(body, call), body, call, _chat_reply)
 
-    def generate(self, body: dict[str, Any], call: Call) -> Iterator[list[Reply]]:
+    def generate(self, body: dict[str, Any], call: Call) -> Generator[list[Reply]]:
         """Answer a body of /api/generate."""
         return self._run(questions.of_generate(body, call), body, call, _generate_reply)
 
@@ -88,7 +88,7 @@ class Sandbox:
     def loaded(self) -> list[Loaded]:
         return [Loaded(name, CONTEXT_TOKENS) for name in self._models]
 
-    def _run(self, question: Question, body: dict[str, Any], call: Call, shape: Shape) -> Iterator[list[Reply]]:
+    def _run(self, question: Question, body: dict[str, Any], call: Call, shape: Shape) -> Generator[list[Reply]]:
         waiter = Waiter(call, self._sleep)
         waiter.check()
         if question.is_empty:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 
 from ...wire.ollama import Reply
@@ -85,7 +85,7 @@ class Waiter:
         if self._call.is_gone:
             raise ClientGone
 
-    def wait(self, seconds: float) -> Iterator[list[Reply]]:
+    def wait(self, seconds: float) -> Generator[list[Reply]]:
         self.check()
         left_s = seconds
         while left_s > 0:
