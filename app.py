@@ -12,6 +12,7 @@ from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from blueprints import guard, htmlerrors, register_blueprints, security, signin, templating
+from blueprints.routing import App
 from blueprints.v1 import errors, limits
 from cli import register_commands
 from llmrack import catalog, logs, plans, settings, shops
@@ -38,7 +39,7 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     values = settings.load(overrides=overrides)
     check_deployment(values)
     logs.configure(values.log_level)
-    app = Flask(__name__, instance_path=str(Path(values.instance_dir).resolve()))
+    app = App(__name__, instance_path=str(Path(values.instance_dir).resolve()))
     instance = Path(app.instance_path)
     instance.mkdir(parents=True, exist_ok=True)
     database_url = values.database_url or f"sqlite:///{instance / 'llmrack.db'}"

@@ -47,7 +47,7 @@ def on_starting(server):
 def post_worker_init(worker):
     """Tell the application which worker it runs in, so that streams end in a known way when that worker stops, and
     start the meter's background work, which a process that only runs a command has no use for."""
-    from blueprints import budgetmail, onesend
+    from blueprints import budgetmail, leanserver
     from blueprints.extensions import watch
     from llmrack.services import checkpoints
     from llmrack.services.sweeper import Sweeper
@@ -58,9 +58,7 @@ def post_worker_init(worker):
     checkpoints.start(rack.store)
     Sweeper(rack.meter).start()
     budgetmail.start(worker.wsgi)
-    onesend.install()
-    # gunicorn computes a setting each time it is asked for, two dozen times a request; as attributes they are found.
-    vars(worker.cfg).update({name: setting.get() for name, setting in worker.cfg.settings.items()})
+    leanserver.install(worker.cfg)
     # What is loaded now lives as long as the worker: the collector need not look at it again.
     gc.collect()
     gc.freeze()

@@ -2,14 +2,13 @@
 
 from flask import Blueprint
 
-from . import auth, chat, completions, cors, embeddings, limits, models, respond, usage
+from . import auth, chat, completions, embeddings, limits, models, respond, usage
 
 
 def create_blueprint() -> Blueprint:
     bp = Blueprint("v1", __name__)
     bp.before_request(auth.authenticate)
     bp.before_request(limits.check)
-    bp.after_request(cors.allow)
     bp.after_request(respond.mark_mode)
     bp.after_request(limits.apply)
     for endpoint in (chat, completions, embeddings, models, usage):

@@ -12,18 +12,19 @@ from flask import g, request
 from llmrack.errors import PermissionRefused
 from llmrack.services import keys
 
-from ..extensions import rack
+from ..extensions import loaded_rack
 
 
 def authenticate() -> None:
     """Raises AuthenticationFailed. Preflight requests carry no key, and need none."""
-    if request.method != "OPTIONS":
-        g.caller = keys.resolve(rack.store, rack.plans, _secret(), datetime.now(UTC), request.remote_addr)
+    environ = request.environ
+    if environ["REQUEST_METHOD"] != "OPTIONS":
+        rack, secret = loaded_rack(), _secret(environ.get("HTTP_AUTHORIZATION"))
+        g.caller = keys.resolve(rack.store, rack.plans, secret, datetime.now(UTC), environ.get("REMOTE_ADDR"))
 
 
-def _secret() -> str | None:
+def _secret(header: str | None) -> str | None:
     """What follows `Bearer`; None when there is no such header at all; the whole header when it is of another kind."""
-    header = request.headers.get("Authorization")
     if header is None:
         return None
     scheme, _, rest = header.strip().partition(" ")

@@ -7,14 +7,13 @@ from llmrack.wire.openapi import HEADERS
 EVERYONE = (("Access-Control-Allow-Origin", "*"), ("Access-Control-Expose-Headers", ", ".join(HEADERS)))
 
 
-def allow(response: Response) -> Response:
+def allow(response: Response) -> None:
+    """For every answer under /v1, also where nothing is served: a browser would hide the 404 that explains it."""
     headers = response.headers
-    if "Access-Control-Allow-Origin" not in headers:
-        headers.extend(EVERYONE)
+    headers.extend(EVERYONE)
     if request.method == "OPTIONS":
         headers["Access-Control-Allow-Methods"] = response.headers.get("Allow", "GET, POST, OPTIONS")
         headers["Access-Control-Allow-Headers"] = request.headers.get(
             "Access-Control-Request-Headers", "Authorization, Content-Type"
         )
         headers["Access-Control-Max-Age"] = "86400"
-    return response

@@ -12,8 +12,6 @@ from llmrack.engines.base import ClientGone
 from llmrack.errors import ApiError, BodyTooLarge, InternalError, InvalidRequest, MethodRefused, NotFound
 from llmrack.wire import errors as wire_errors
 
-from . import cors
-
 log = logging.getLogger(__name__)
 
 
@@ -32,7 +30,7 @@ def render(error: ApiError) -> Response:
         response.headers["Retry-After"] = str(max(1, error.retry_after_s))
     if error.status == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="LLMRack"'
-    return cors.allow(response) if request.path.startswith("/v1") else response
+    return response
 
 
 def render_gone(_: ClientGone) -> Response:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from llmrack.services import keys
+from llmrack.services import keys, keytext
 from llmrack.services.rack import Rack
+from llmrack.store.db import RECALL_S
 
 from .conftest import Api, issue
 
@@ -56,6 +60,18 @@ def test_revoking_works_on_the_very_next_request(live: Api, rack: Rack) -> None:
     assert live.client.get("/v1/models", headers=headers).status_code == 200
     keys.revoke(rack.store, str(issued.key.id), datetime.now(UTC))
     assert_401(live, headers, "revoked")
+
+
+def test_what_another_process_revokes_is_refused_within_its_bound(live: Api, rack: Rack, roomy_account: str) -> None:
+    secret = issue(rack, roomy_account, "live")
+    ask = Api(live.client, secret)
+    assert ask.get("/models").status_code == 200
+    # A connection of its own: this process is told nothing about it.
+    with closing(sqlite3.connect(str(rack.store.engine.url.database))) as other, other:
+        digest = keytext.digest(secret)
+        other.execute("update keys set revoked_at = 1 where secret_sha256 = ?", (digest,))
+    time.sleep(RECALL_S["sqlite"])
+    assert ask.get("/models").status_code == 401
 
 
 def test_an_expired_key_says_that_it_expired(live: Api, rack: Rack, roomy_account: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from typing import Any
 
 import pytest
@@ -153,3 +155,15 @@ def test_browsers_on_other_sites_may_ask_without_cookies(live: Api) -> None:
     exposed = answer.headers["Access-Control-Expose-Headers"].lower().split(", ")
     told = {name.lower() for name, _ in live.chat("hi", verbosity="low").headers if "limit" in name or name[0] == "x"}
     assert told <= set(exposed), told - set(exposed)
+
+
+def test_request_ids_never_repeat_and_later_ones_sort_after_earlier_ones(live: Api) -> None:
+    def asked() -> list[str]:
+        return [live.get("/models").headers["x-request-id"] for _ in range(20)]
+
+    first = asked()
+    time.sleep(0.002)
+    second = asked()
+    assert all(re.fullmatch("req_[0-9a-f]{32}", id_) for id_ in first + second)
+    assert len({*first, *second}) == 40
+    assert max(first) < min(second)
