@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import logging
 import re
 import time
 from contextvars import ContextVar
+from typing import TextIO
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
@@ -16,7 +18,8 @@ SECRETS = re.compile(
     r"\b(?:rl_(?:live|test)_|sk_|rk_|whsec_)[A-Za-z0-9_-]+|(?i:bearer)\s+[^\s\"',]+"
     r"|(?i:\bcookie)[\\\"']*\s*[:=]\s*[^\r\n\"\\]+|(?i:\w*password)[\\\"']*\s*[:=]\s*[\\\"']*[^\s\"'&,}\\]+"
 )
-_STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {"message", "asctime", "taskName"}
+_OWN = vars(logging.LogRecord("", 0, "", 0, "", (), None))
+_STANDARD = frozenset(_OWN) | {"message", "asctime", "taskName"}
 
 
 # One of these is in every secret: looking for them costs a tenth of the expression.
@@ -47,15 +50,28 @@ class JsonFormatter(logging.Formatter):
         }
         if (id_ := request_id.get()) is not None:
             line["request_id"] = id_
-        line.update((key, value) for key, value in vars(record).items() if key not in _STANDARD)
+        # What the caller added comes after what every record has.
+        for key, value in itertools.islice(vars(record).items(), len(_OWN), None):
+            if key not in _STANDARD:
+                line[key] = value
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
         return redact(_encode(line))
 
 
+class _LineHandler(logging.StreamHandler[TextIO]):
+    """One write a line. Standard error is flushed with each line by itself, and one write needs no lock around it."""
+
+    def createLock(self) -> None:
+        self.lock = None
+
+    def flush(self) -> None:
+        """Nothing is left to write."""
+
+
 def configure(level: str) -> None:
     """Send every log line of this process to standard error as JSON."""
-    handler = logging.StreamHandler()
+    handler = _LineHandler()
     handler.setFormatter(JsonFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]

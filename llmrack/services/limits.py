@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from msgspec import Struct
 
@@ -146,8 +146,7 @@ def _reset_s(window: _Window, now: datetime) -> int:
 
 def seconds_to_midnight(now: datetime) -> int:
     """Whole seconds until the next day of UTC begins, rounded up."""
-    midnight = datetime(now.year, now.month, now.day, tzinfo=UTC) + timedelta(days=1)
-    return _seconds_until(microseconds(midnight), now)
+    return 86_400 - (now.hour * 3600 + now.minute * 60 + now.second)
 
 
 def _seconds_until(at_us: int, now: datetime) -> int:

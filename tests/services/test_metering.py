@@ -8,7 +8,7 @@ import pytest
 from llmrack.catalog import Model
 from llmrack.errors import InsufficientCredits, RateLimited, Unavailable
 from llmrack.money import nanousd
-from llmrack.services import accounts
+from llmrack.services import accounts, limits
 from llmrack.services.limits import LimitState
 from llmrack.services.metering import Meter, Settlement
 from tests.support.stores import NOMIC, PHI, Desk
@@ -349,3 +349,11 @@ def test_concurrent_admissions_never_overshoot(desk: Desk) -> None:
     assert sum(granted) == 1000
     assert len([tokens for tokens in granted if tokens]) == 4
     desk.check_sums()
+
+
+@pytest.mark.parametrize(
+    ("clock", "left_s"),
+    [("00:00:00.000000", 86_400), ("00:00:00.000001", 86_400), ("00:00:01.000000", 86_399), ("23:59:59.999999", 1)],
+)
+def test_the_seconds_to_midnight_are_rounded_up(clock: str, left_s: int) -> None:
+    assert limits.seconds_to_midnight(datetime.fromisoformat(f"2026-11-22T{clock}+00:00")) == left_s
