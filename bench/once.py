@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -81,7 +83,30 @@ def workers(stack: ExitStack, port: int, folder: Path, scale: Scale) -> Row | No
     for _ in range(WORKER_ROUNDS):
         for count, target in targets.items():
             rows[count].append(overhead.plain(target, scale))
-    return _compared(rows)
+    return _compared(rows) | {"machine_speed_up": _machine_speed_up(scale.seconds)}
+
+
+def _machine_speed_up(seconds: float) -> float:
+    """How much more two processes that share nothing do here than one: what no two workers can pass."""
+    return median(_turns(2, seconds) / _turns(1, seconds) for _ in range(WORKER_ROUNDS))
+
+
+def _turns(processes: int, seconds: float) -> int:
+    running = [
+        subprocess.Popen([sys.executable, "-c", _BUSY, str(seconds)], stdout=subprocess.PIPE, text=True)
+        for _ in range(processes)
+    ]
+    return sum(int(process.communicate()[0]) for process in running)
+
+
+_BUSY = """
+import sys, time
+end, turns = time.monotonic() + float(sys.argv[1]), 0
+while time.monotonic() < end:
+    {str(number): [number] for number in range(2000)}
+    turns += 1
+print(turns)
+"""
 
 
 def _compared(rows: dict[int, list[Row]]) -> dict[str, Any]:

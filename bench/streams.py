@@ -7,6 +7,9 @@ import time
 from .measure import Row, Scale, at, closed, finish, flaws, in_pieces, load, per_request, start
 from .targets import Target
 
+# Streams of `held` that start in a second: fewer than a worker admits, so that they are held and do not queue.
+HELD_PER_S = 700
+
 
 def first_piece(target: Target, scale: Scale) -> Row:
     """Ten streams whose first piece comes after 50 ms."""
@@ -35,12 +38,20 @@ def burst(target: Target, scale: Scale) -> Row:
 
 def held(target: Target, scale: Scale) -> Row:
     """Many streams at once, two pieces a second each, and the memory each takes while they all run."""
-    pieces = int(scale.held_s / 0.5)
+    ramp_s = scale.held / HELD_PER_S
+    pieces = int((scale.held_s + ramp_s) / 0.5)
     request = target.request(f"bench:{pieces}:500 hi", stream=True)
     before = target.rss_bytes()
-    job = {"kind": "streams", "connections": scale.held, "seconds": 0.1, "rounds": 1, "ramp_s": 1.0, "pieces": pieces}
+    job = {
+        "kind": "streams",
+        "connections": scale.held,
+        "seconds": 0.1,
+        "rounds": 1,
+        "ramp_s": ramp_s,
+        "pieces": pieces,
+    }
     process = start(target, request=request, **job)
-    time.sleep(1.0 + scale.held_s / 2)
+    time.sleep(ramp_s + scale.held_s / 2)
     during = target.rss_bytes()
     run = finish(process, target)
     found = flaws(run, 200)
