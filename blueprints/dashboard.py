@@ -11,7 +11,7 @@ from werkzeug.exceptions import NotFound
 
 from llmrack import permissions as rights
 from llmrack.services import activity, keyring, limits, networks, usage
-from llmrack.services.keys import Caller
+from llmrack.services.callers import Caller
 
 from . import guard, writing
 from .extensions import mailer, rack

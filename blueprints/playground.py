@@ -18,8 +18,9 @@ from werkzeug.exceptions import Forbidden
 
 from llmrack.docsite import tables
 from llmrack.errors import ApiError, AuthenticationFailed, PermissionRefused
-from llmrack.services import inference, keyring, keys
-from llmrack.services.keys import Caller, KeyFacts
+from llmrack.services import callers, inference, keyring
+from llmrack.services.callers import Caller
+from llmrack.services.keys import KeyFacts
 from llmrack.wire import chat
 
 from . import docs, guard, playform, signin
@@ -63,7 +64,7 @@ def create() -> Response:
 def _caller(key_id: str, secret: str | None) -> Caller:
     now = datetime.now(UTC)
     if not key_id:
-        return keys.resolve(rack.store, rack.plans, secret or None, now, request.remote_addr)
+        return callers.resolve(rack.store, rack.plans, secret or None, now, request.remote_addr)
     try:
         guard.refuse_foreign_forms()
     except Forbidden as error:
@@ -71,7 +72,7 @@ def _caller(key_id: str, secret: str | None) -> Caller:
     if not signin.is_signed_in() or not re.fullmatch("[0-9]{1,18}", key_id):
         raise AuthenticationFailed("Sign in again to use your keys here, or paste one.")
     account_id = signin.viewer().account_id
-    return keys.resolve_own(rack.store, rack.plans, account_id, int(key_id), now, request.remote_addr)
+    return callers.resolve_own(rack.store, rack.plans, account_id, int(key_id), now, request.remote_addr)
 
 
 def _complete(body: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 from flask import g, request
 
 from llmrack.errors import PermissionRefused
-from llmrack.services import keys
+from llmrack.services import callers
 
 from ..extensions import loaded_rack
 
@@ -20,7 +20,7 @@ def authenticate() -> None:
     environ = request.environ
     if environ["REQUEST_METHOD"] != "OPTIONS":
         rack, secret = loaded_rack(), _secret(environ.get("HTTP_AUTHORIZATION"))
-        g.caller = keys.resolve(rack.store, rack.plans, secret, datetime.now(UTC), environ.get("REMOTE_ADDR"))
+        g.caller = callers.resolve(rack.store, rack.plans, secret, datetime.now(UTC), environ.get("REMOTE_ADDR"))
 
 
 def _secret(header: str | None) -> str | None:

@@ -17,7 +17,7 @@ from limits import RateLimitItem, RateLimitItemPerMinute, WindowStats
 from limits.errors import StorageError
 
 from llmrack.errors import RateLimited, Unavailable
-from llmrack.services.keys import Caller
+from llmrack.services.callers import Caller
 from llmrack.services.limits import LimitState
 
 from ..extensions import rack

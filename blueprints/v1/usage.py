@@ -12,7 +12,7 @@ from flask import Blueprint, Response, g, request
 from llmrack import money
 from llmrack.errors import InvalidRequest, NotFound
 from llmrack.services import limits, usage
-from llmrack.services.keys import Caller
+from llmrack.services.callers import Caller
 from llmrack.services.outcomes import OUTCOMES
 
 from ..extensions import rack

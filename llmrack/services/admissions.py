@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from ..catalog import Model
 from ..store.base import microseconds
-from .keys import Caller
+from .callers import Caller
 from .limits import LimitState, Need, Standing
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from ..engines.base import Call
 from ..wire.asks import Ask, EmbedAsk, Plain, Usage
 from . import runs
-from .keys import Caller
+from .callers import Caller
 from .limits import LimitState
 from .rack import Rack
 from .runs import Run

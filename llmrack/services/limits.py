@@ -10,7 +10,7 @@ from msgspec import Struct
 from .. import money
 from ..errors import InsufficientCredits, RateLimited
 from ..store.base import microseconds
-from .keys import Caller
+from .callers import Caller
 
 MINUTE_S = 60
 SECOND_US = 1_000_000

@@ -20,7 +20,7 @@ from ..store.base import microseconds
 from ..store.db import Store, Transaction
 from . import admissions, ledger, limits, standings
 from .admissions import Admission, Grant
-from .keys import Caller
+from .callers import Caller
 from .limits import LimitState, Standing
 from .outcomes import Settlement
 

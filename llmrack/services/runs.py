@@ -11,7 +11,7 @@ from ..engines.base import Call, ClientGone, Engine
 from ..errors import ApiError, PermissionRefused
 from ..wire.asks import Ask, EmbedAsk, Usage
 from ..wire.ollama import Reply
-from .keys import Caller
+from .callers import Caller
 from .metering import Admission, Grant, LimitState, Meter, Settlement
 from .rack import Rack
 

@@ -13,7 +13,7 @@ from ..wire import sse
 from ..wire.asks import Ask, Usage
 from ..wire.ollama import Reply
 from . import runs
-from .keys import Caller
+from .callers import Caller
 from .limits import LimitState
 from .rack import Rack
 from .runs import Run

@@ -12,7 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from app import create_app
-from llmrack.services import keyring, keys, logins
+from llmrack.services import callers, keyring, keys, logins
 from llmrack.services.keys import Restrictions
 from llmrack.services.metering import Admission, Meter, Settlement
 from tests.browser.conftest import Tab, make_account
@@ -58,7 +58,7 @@ def key_id(site: Running) -> int:
     meter = Meter(rack.store, clock=lambda: clock[0], owner="test")
     for number in range(60):
         clock[0] = now - timedelta(hours=number * 11, minutes=1)
-        caller = keys.resolve(rack.store, rack.plans, first.secret, clock[0])
+        caller = callers.resolve(rack.store, rack.plans, first.secret, clock[0])
         model = dice.choice(list(rack.catalog))
         request_id = f"req_{number:032x}"
         meter.admit(Admission(request_id, caller, "chat", model, 100, 50, None, True))

@@ -10,7 +10,7 @@ from flask import Flask
 from flask_migrate import upgrade
 
 from app import create_app
-from llmrack.services import keys, links, logins, sessions
+from llmrack.services import callers, keys, links, logins, sessions
 from llmrack.services.rack import Rack
 
 PASSWORD = "correct horse battery staple"
@@ -69,10 +69,10 @@ def test_disabling_ends_sessions_and_keys_at_once(app: Flask) -> None:
     secret = keys.issue(rack.store, name="k", mode="test", account_id=person.account_id).secret
     run(app, "disable", "ada@example.com")
     assert sessions.find(rack.store, token, now) is None
-    with pytest.raises(keys.AuthenticationFailed, match="disabled"):
-        keys.resolve(rack.store, rack.plans, secret, now)
+    with pytest.raises(callers.AuthenticationFailed, match="disabled"):
+        callers.resolve(rack.store, rack.plans, secret, now)
     run(app, "enable", "ada@example.com")
-    assert keys.resolve(rack.store, rack.plans, secret, now).account_id == person.account_id
+    assert callers.resolve(rack.store, rack.plans, secret, now).account_id == person.account_id
     assert sessions.find(rack.store, token, now) is None
 
 

@@ -9,7 +9,7 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 
 from app import create_app
-from llmrack.services import accounts, keys
+from llmrack.services import accounts, callers, keys
 from llmrack.store.base import Base
 from llmrack.store.db import db
 
@@ -42,7 +42,7 @@ def test_create_ends_with_the_secret_alone_on_the_last_line(app: Flask, run: Fla
         ["expires", "never"],
     ]
     rack = app.extensions["llmrack"]
-    caller = keys.resolve(rack.store, rack.plans, secret, datetime.now(UTC))
+    caller = callers.resolve(rack.store, rack.plans, secret, datetime.now(UTC))
     assert (caller.plan.id, caller.permissions) == ("pro", {"models", "usage"})
 
 

@@ -19,7 +19,7 @@ import gevent
 
 from llmrack.errors import Unavailable
 from llmrack.plans import Plans
-from llmrack.services import accounts, keys
+from llmrack.services import accounts, callers, keys
 from llmrack.services.metering import Meter, Settlement
 from llmrack.store.base import Base
 from llmrack.store.db import Store
@@ -49,7 +49,7 @@ class Crowd:
 
     def request(self, account_id: int) -> None:
         try:
-            caller = keys.resolve(self.store, self.desk.plans, self.secrets[account_id], datetime.now(UTC))
+            caller = callers.resolve(self.store, self.desk.plans, self.secrets[account_id], datetime.now(UTC))
             admission = self.desk.admission(caller, 1, 1)
             self.meter.admit(admission)
             self.meter.checkpoint(admission.request_id, 1, 0)

@@ -19,8 +19,8 @@ from sqlalchemy import update
 from werkzeug.test import TestResponse
 
 from app import create_app
-from llmrack.services import accounts, credits, keys, statements
-from llmrack.services.keys import Caller
+from llmrack.services import accounts, callers, credits, statements
+from llmrack.services.callers import Caller
 from llmrack.services.metering import Admission, Settlement
 from llmrack.services.rack import Rack
 from llmrack.settings import BadSetting
@@ -206,7 +206,7 @@ def test_spending_limits_are_kept_and_can_be_lifted(customer: Visitor, shop: Fla
 
     def caller() -> Caller:
         rack = rack_of(shop)
-        return keys.resolve(rack.store, rack.plans, secret, datetime.now(UTC))
+        return callers.resolve(rack.store, rack.plans, secret, datetime.now(UTC))
 
     customer.post(f"{BILLING}/spending", {"uses_credits": "y", "limit": "12.5"})
     assert (caller().uses_credits, caller().account_nanousd_per_month) == (True, 12_500_000_000)
@@ -226,7 +226,7 @@ def use(app: Flask, caller: Caller, number: int) -> None:
 
 def test_a_statement_shows_its_receipts_as_a_page_and_as_csv(customer: Visitor, shop: Flask, email: str) -> None:
     rack, who, now = rack_of(shop), account_id(shop, email), datetime.now(UTC)
-    caller = keys.resolve(rack.store, rack.plans, customer.key(mode="live", name="=evil()"), now)
+    caller = callers.resolve(rack.store, rack.plans, customer.key(mode="live", name="=evil()"), now)
     credits.grant(rack.store, who, 10**9, "welcome", "operator", now)
     for number in range(3):
         use(shop, Caller(**{**caller.__dict__, "plan": rack.plans.get("payg")}), 16**8 + number)

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 
 from blueprints import playground
-from llmrack.services import keyring, keys, logins, sessions
+from llmrack.services import callers, keyring, keys, logins, sessions
 from llmrack.services.metering import Admission, Settlement
 from llmrack.services.rack import Rack
 from llmrack.store.models import Account, Balance, Key
@@ -139,7 +139,7 @@ def test_forms_of_our_own_pages_pass(path: str, site: str, member: Visitor) -> N
 
 
 def used(rack: Rack, secret: str, request_id: str) -> None:
-    caller = keys.resolve(rack.store, rack.plans, secret, datetime.now(UTC))
+    caller = callers.resolve(rack.store, rack.plans, secret, datetime.now(UTC))
     model = next(iter(rack.catalog))
     rack.meter.admit(Admission(request_id, caller, "chat", model, 5, 5, None, False))
     rack.meter.settle(request_id, Settlement("completed", 5, 5))

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from llmrack.errors import AuthenticationFailed
-from llmrack.services import keys, links, logins
+from llmrack.services import callers, links, logins
 from llmrack.services.rack import Rack
 from tests.pages.conftest import Post
 from tests.support.visitor import PASSWORD, Visitor, link_in, make_person
@@ -73,10 +73,10 @@ def test_a_password_can_be_changed(member: Visitor, another: Callable[[], Visito
 def test_leaving_ends_the_keys_and_removes_what_names_the_person(member: Visitor, rack: Rack, email: str) -> None:
     secret = member.key()
     now = datetime.now(UTC)
-    account_id = keys.resolve(rack.store, rack.plans, secret, now).account_id
+    account_id = callers.resolve(rack.store, rack.plans, secret, now).account_id
     assert member.post("/dashboard/settings/delete", {"proof": PASSWORD}).headers["Location"] == "/login"
     with pytest.raises(AuthenticationFailed, match="revoked"):
-        keys.resolve(rack.store, rack.plans, secret, now)
+        callers.resolve(rack.store, rack.plans, secret, now)
     with rack.store.read() as connection:
         dump = "\n".join(connection.connection.dbapi_connection.iterdump())  # type: ignore[union-attr]
     assert f"'{email}'" not in dump

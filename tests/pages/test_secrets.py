@@ -17,6 +17,7 @@ from werkzeug.test import TestResponse
 from llmrack import logs
 from llmrack.services import (
     activity,
+    callers,
     keyring,
     keys,
     ledger,
@@ -77,7 +78,7 @@ POINTS: list[tuple[object, str, str]] = [
     (keyring, "issue", "key"),
     (keys, "issue", "key"),
     (keyring, "list_all", "key"),
-    (keys, "resolve", "api"),
+    (callers, "resolve", "api"),
     (limits, "room", "api"),
     (ledger, "open_row", "api"),
     (ledger, "close_row", "api"),

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 
 from blueprints import budgetmail
-from llmrack.services import accounts, keys, logins
+from llmrack.services import accounts, callers, logins
 from llmrack.services.metering import Admission, Meter, Settlement
 from llmrack.services.rack import Rack
 from tests.pages.conftest import Post
@@ -32,7 +32,7 @@ class Load:
         self.now = at
         self._count += 1
         request_id = f"req_{self.secret[8:20]}{self._count:020x}"
-        caller = keys.resolve(self.rack.store, self.rack.plans, self.secret, at)
+        caller = callers.resolve(self.rack.store, self.rack.plans, self.secret, at)
         row = self.rack.catalog.get(model)
         assert row is not None
         self.meter.admit(Admission(request_id, caller, "chat", row, prompt, completion, None, True))

@@ -78,9 +78,10 @@ def test_a_stopped_redis_is_503_and_back_at_once(fragile: Bench) -> None:
     outages.redis(fragile, how="stop", for_s=2)
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
-def test_a_crash_after_any_statement_loses_and_doubles_nothing(database: str) -> None:
-    assert program("crashes", database, 1)["points"] == {"admit": 9, "checkpoint": 3, "settle": 6}
+# PostgreSQL has one statement more: the lock on the balance.
+@pytest.mark.parametrize(("database", "admit"), [("sqlite", 8), ("postgresql", 9)])
+def test_a_crash_after_any_statement_loses_and_doubles_nothing(database: str, admit: int) -> None:
+    assert program("crashes", database, 1)["points"] == {"admit": admit, "checkpoint": 3, "settle": 6}
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])

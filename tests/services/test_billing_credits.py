@@ -9,7 +9,7 @@ from sqlalchemy import delete, exc, select, update
 from llmrack.catalog import Model
 from llmrack.errors import InsufficientCredits, RateLimited, Unavailable
 from llmrack.money import nanousd
-from llmrack.services import billing, credits
+from llmrack.services import billing, callers, credits
 from llmrack.services.metering import Settlement
 from llmrack.store.billing import CreditEntry
 from llmrack.store.models import Account, Balance
@@ -224,7 +224,7 @@ def test_what_an_account_chooses_is_read_with_its_key(desk: Desk) -> None:
     account_id = desk.caller("pro").account_id
     billing.set_spending(desk.store, account_id, uses_credits=True, nanousd_per_month=7)
     issued = keys.issue(desk.store, name="k", mode="live", account="ada", now=desk.clock())
-    caller = keys.resolve(desk.store, desk.plans, issued.secret, desk.clock())
+    caller = callers.resolve(desk.store, desk.plans, issued.secret, desk.clock())
     assert (caller.uses_credits, caller.account_nanousd_per_month, caller.plan.id) == (True, 7, "pro")
 
 

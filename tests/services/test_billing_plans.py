@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from llmrack.clients.provider import PaymentFailed
-from llmrack.services import audit, billing, fulfilment, keys, subscriptions
+from llmrack.services import audit, billing, callers, fulfilment, keys, subscriptions
 from llmrack.services.billing import Till
 from tests.support.stores import NOON, Desk
 from tests.support.tills import Counter
@@ -23,10 +23,10 @@ def test_a_paid_upgrade_holds_from_the_next_request_on(counter: Counter) -> None
     account_id = counter.account()
     secret = keys.issue(counter.desk.store, name="k", mode="live", account="ada", now=NOON).secret
     counter.subscribe(account_id, "pro")
-    assert keys.resolve(counter.desk.store, counter.desk.plans, secret, NOON).plan.id == "pro"
+    assert callers.resolve(counter.desk.store, counter.desk.plans, secret, NOON).plan.id == "pro"
     assert counter.order_plan(account_id, "business") is None
     counter.deliver_all()
-    assert keys.resolve(counter.desk.store, counter.desk.plans, secret, NOON).plan.id == "business"
+    assert callers.resolve(counter.desk.store, counter.desk.plans, secret, NOON).plan.id == "business"
     assert history(counter, account_id) == [("pro", 0, "paid"), ("business", 0, "paid")]
 
 
@@ -130,7 +130,7 @@ def test_a_failed_payment_leaves_seven_days_then_the_default_plan_and_deletes_no
     assert counter.plan(account_id) == "pro"
     counter.desk.clock.forward(hours=1)
     assert counter.plan(account_id) == "free"
-    caller = keys.resolve(counter.desk.store, counter.desk.plans, secret, counter.desk.clock())
+    caller = callers.resolve(counter.desk.store, counter.desk.plans, secret, counter.desk.clock())
     assert caller.plan.id == "free"
     assert counter.left(account_id) == 500
     counter.stripe.declining.discard(customer)

@@ -10,7 +10,7 @@ import pytest
 
 from llmrack.clients.provider import PaymentFailed
 from llmrack.errors import ApiError
-from llmrack.services import billing, credits, keys, statements
+from llmrack.services import billing, callers, credits, keys, statements
 from llmrack.services.metering import Settlement
 from tests.services.test_billing_statements import assert_equal_everywhere
 from tests.support.tills import Counter
@@ -84,7 +84,7 @@ class Year:
 
     def _use(self, account_id: int) -> None:
         """A request just before midnight UTC that may end after it."""
-        caller = keys.resolve(self.desk.store, self.desk.plans, self.secrets[account_id], self.desk.clock())
+        caller = callers.resolve(self.desk.store, self.desk.plans, self.secrets[account_id], self.desk.clock())
         prompt, answer = self.dice.randrange(1, 6000), self.dice.randrange(1, 6000)
         try:
             request_id = self.desk.admit(caller, prompt, answer)

@@ -11,7 +11,7 @@ from sqlalchemy import event, select
 from llmrack import permissions
 from llmrack.errors import AuthenticationFailed
 from llmrack.plans import Plans
-from llmrack.services import accounts, keys, keytext
+from llmrack.services import accounts, callers, keys, keytext
 from llmrack.store.models import Key
 from tests.support.stores import NOON, Desk, Store
 
@@ -22,7 +22,7 @@ def issue(store: Store, name: str = "k", mode: str = "live", **more: object) -> 
 
 def refusal(desk: Desk, secret: str | None) -> str:
     with pytest.raises(AuthenticationFailed) as caught:
-        keys.resolve(desk.store, desk.plans, secret, desk.clock())
+        callers.resolve(desk.store, desk.plans, secret, desk.clock())
     assert (caught.value.status, caught.value.type) == (401, "authentication_error")
     return caught.value.message
 
@@ -50,27 +50,27 @@ def test_only_the_hash_of_a_secret_is_stored(store: Store) -> None:
 def test_a_key_resolves_to_its_account_plan_and_rights(desk: Desk) -> None:
     accounts.ensure(desk.store, "ada", NOON, desk.plans.get("pro"))
     issued = issue(desk.store, "laptop", permissions=("models", "usage"), account="ada", requests_per_minute=3)
-    caller = keys.resolve(desk.store, desk.plans, issued.secret, NOON)
+    caller = callers.resolve(desk.store, desk.plans, issued.secret, NOON)
     assert (caller.key_id, caller.key_name, caller.mode, caller.plan.id) == (issued.key.id, "laptop", "live", "pro")
     assert (caller.requests_per_minute, caller.tokens_per_day) == (3, None)
     assert caller.permissions == {"models", "usage"}
 
 
 def test_all_stands_for_every_permission(desk: Desk) -> None:
-    caller = keys.resolve(desk.store, desk.plans, issue(desk.store).secret, NOON)
+    caller = callers.resolve(desk.store, desk.plans, issue(desk.store).secret, NOON)
     assert caller.permissions == permissions.NAMES == {"inference", "embeddings", "models", "usage"}
 
 
 def test_an_account_without_a_plan_follows_the_default_one(desk: Desk) -> None:
     secret = issue(desk.store).secret
-    assert keys.resolve(desk.store, desk.plans, secret, NOON).plan == desk.plans.default
+    assert callers.resolve(desk.store, desk.plans, secret, NOON).plan == desk.plans.default
 
 
 def test_a_plan_that_no_file_has_any_more_falls_back_to_the_default_one(desk: Desk) -> None:
     secret = issue(desk.store).secret
     accounts.set_plan(desk.store, accounts.LOCAL, desk.plans.get("pro"))
     only_free = Plans(tuple(plan for plan in desk.plans if plan.id != "pro"))
-    assert keys.resolve(desk.store, only_free, secret, NOON).plan.id == "free"
+    assert callers.resolve(desk.store, only_free, secret, NOON).plan.id == "free"
 
 
 def test_each_bad_key_gets_a_sentence_of_its_own(desk: Desk) -> None:
@@ -96,7 +96,7 @@ def test_each_bad_key_gets_a_sentence_of_its_own(desk: Desk) -> None:
         "This API key expired on 2026-11-22. Generate a new key.",
         "This API key is mistyped: its last characters do not match the rest. Copy it again.",
     ]
-    assert keys.resolve(desk.store, desk.plans, good, desk.clock()).key_name == "good"
+    assert callers.resolve(desk.store, desk.plans, good, desk.clock()).key_name == "good"
 
 
 def test_a_key_of_a_disabled_account_is_refused_until_it_is_enabled(desk: Desk) -> None:
@@ -104,7 +104,7 @@ def test_a_key_of_a_disabled_account_is_refused_until_it_is_enabled(desk: Desk) 
     accounts.disable(desk.store, accounts.LOCAL, NOON)
     assert refusal(desk, secret) == "The account of this API key is disabled."
     accounts.enable(desk.store, accounts.LOCAL)
-    keys.resolve(desk.store, desk.plans, secret, NOON)
+    callers.resolve(desk.store, desk.plans, secret, NOON)
 
 
 HOSTILE = [
@@ -125,7 +125,7 @@ def test_malformed_keys_never_reach_the_database(desk: Desk, secret: str) -> Non
 
 def test_a_revocation_holds_from_the_next_request_on(desk: Desk) -> None:
     secret = issue(desk.store, "k").secret
-    keys.resolve(desk.store, desk.plans, secret, NOON)
+    callers.resolve(desk.store, desk.plans, secret, NOON)
     keys.revoke(desk.store, "k", NOON)
     assert "revoked" in refusal(desk, secret)
 

@@ -6,7 +6,7 @@ import pytest
 
 from llmrack.errors import AuthenticationFailed, PermissionRefused
 from llmrack.plans import load
-from llmrack.services import accounts, keyring, keys, networks
+from llmrack.services import accounts, callers, keyring, keys, networks
 from llmrack.services.keys import NoSuchKey, Restrictions
 from llmrack.store.db import Store
 from tests.support.stores import Clock
@@ -28,10 +28,10 @@ def test_a_paused_key_is_refused_until_it_is_resumed(store: Store, clock: Clock,
     issued = make(store, account_id, clock)
     assert keyring.pause(store, account_id, issued.key.id, clock()).state(clock()) == "paused"
     with pytest.raises(AuthenticationFailed, match="paused") as refused:
-        keys.resolve(store, PLANS, issued.secret, clock())
+        callers.resolve(store, PLANS, issued.secret, clock())
     assert refused.value.code == "key_paused"
     assert keyring.resume(store, account_id, issued.key.id).state(clock()) == "active"
-    assert keys.resolve(store, PLANS, issued.secret, clock()).key_id == issued.key.id
+    assert callers.resolve(store, PLANS, issued.secret, clock()).key_id == issued.key.id
 
 
 @pytest.mark.parametrize(
@@ -52,10 +52,10 @@ def test_a_key_with_addresses_works_from_those_only(
     own = Restrictions(addresses=networks.parse("203.0.113.0/24, 2001:db8::/32"))
     secret = make(store, account_id, clock, own).secret
     if is_allowed:
-        keys.resolve(store, PLANS, secret, clock(), address)
+        callers.resolve(store, PLANS, secret, clock(), address)
         return
     with pytest.raises(PermissionRefused) as refused:
-        keys.resolve(store, PLANS, secret, clock(), address)
+        callers.resolve(store, PLANS, secret, clock(), address)
     assert refused.value.code == "address_not_allowed"
 
 
@@ -75,13 +75,13 @@ def test_a_rotated_key_has_the_same_rights_and_its_predecessor_ends_in_a_day(
     assert new.key.restrictions == own
     assert (new.key.name, new.key.mode, new.key.permissions) == ("k", "live", ("all",))
     assert new.key.expires_at == clock() + timedelta(days=30)
-    keys.resolve(store, PLANS, old.secret, clock())
+    callers.resolve(store, PLANS, old.secret, clock())
     clock.forward(hours=23, minutes=59)
-    keys.resolve(store, PLANS, old.secret, clock())
+    callers.resolve(store, PLANS, old.secret, clock())
     clock.forward(minutes=1)
     with pytest.raises(AuthenticationFailed, match="expired"):
-        keys.resolve(store, PLANS, old.secret, clock())
-    assert keys.resolve(store, PLANS, new.secret, clock()).models == {"phi-3-mini"}
+        callers.resolve(store, PLANS, old.secret, clock())
+    assert callers.resolve(store, PLANS, new.secret, clock()).models == {"phi-3-mini"}
 
 
 def test_rotation_never_makes_an_old_key_live_longer(store: Store, clock: Clock, account_id: int) -> None:

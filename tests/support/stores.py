@@ -14,8 +14,8 @@ from sqlalchemy import create_engine, func, select
 
 from llmrack import catalog, plans
 from llmrack.plans import Plan, Plans
-from llmrack.services import accounts, keys
-from llmrack.services.keys import Caller
+from llmrack.services import accounts, callers, keys
+from llmrack.services.callers import Caller
 from llmrack.services.metering import Admission, Meter, Settlement
 from llmrack.store.base import Base
 from llmrack.store.db import Store, engine_options
@@ -88,7 +88,7 @@ class Desk:
         known = self.plans.get(plan) if isinstance(plan, str) else plan
         accounts.ensure(self.store, account, self.clock(), known)
         issued = keys.issue(self.store, name="k", mode=mode, account=account, now=self.clock(), **limits)
-        caller = keys.resolve(self.store, self.plans, issued.secret, self.clock())
+        caller = callers.resolve(self.store, self.plans, issued.secret, self.clock())
         if isinstance(plan, Plan):
             caller = Caller(**{**caller.__dict__, "plan": plan})
         return caller
