@@ -15,6 +15,8 @@ from gunicorn import util
 from gunicorn.config import Config
 from gunicorn.http import message, wsgi
 
+from llmrack.engines.http import send
+
 
 def install(cfg: Config) -> None:
     """From now on in this worker."""
@@ -77,10 +79,7 @@ class OneSend(wsgi.Response):
     def _emit_body(self, data: bytes) -> None:
         head, self._head = self._head, b""
         data = b"%s%X\r\n%s\r\n" % (head, len(data), data) if self.chunked else head + data
-        # gevent's sendall asks the kernel for the size of its buffer each time; nearly always one send takes it all.
-        sent = self.sock.send(data)
-        if sent < len(data):
-            self.sock.sendall(data[sent:])
+        send(self.sock, data)
 
     def can_sendfile(self) -> bool:
         """It would go past the head; nothing large is served from files."""

@@ -42,7 +42,8 @@ class Pool:
         if self._idle:
             sock = self._idle.pop()
             try:
-                return Response(self, sock, _send(sock, head + body))
+                send(sock, head + body)
+                return Response(self, sock, head + body)
             except OSError:
                 sock.close()  # The server closed it while it was idle; a fresh connection follows.
         return Response(self, self._connect_and_send(head + body), None)
@@ -53,7 +54,7 @@ class Pool:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._tls is not None:
                 sock = self._tls.wrap_socket(sock, server_hostname=self.host)
-            _send(sock, message)
+            send(sock, message)
         except BaseException:
             sock.close()
             raise
@@ -70,12 +71,11 @@ class Pool:
             self._idle.pop().close()
 
 
-def _send(sock: socket.socket, message: bytes) -> bytes:
-    """gevent's sendall asks the kernel for the size of its buffer first; nearly always one send takes it all."""
+def send(sock: socket.socket, message: bytes) -> None:
+    """`sendall` at less cost: gevent's asks the kernel for its buffer's size first; nearly always one send will do."""
     sent = sock.send(message)
     if sent < len(message):
         sock.sendall(memoryview(message)[sent:])
-    return message
 
 
 class Response:

@@ -76,7 +76,7 @@ def resolve(store: Store, plans: Plans, secret: str | None, now: datetime, addre
 
     Raises AuthenticationFailed with a sentence of its own for a missing, malformed, unknown, revoked, expired and
     paused key and for a disabled account, PermissionRefused for an address that the key is not for. A revocation
-    holds from the next request on; one made by another process within 50 ms on SQLite, half a second on PostgreSQL.
+    holds from the next request on; one made by another process within `store.db.RECALL_S`.
     """
     return resolve_digest(store, plans, keytext.check(secret), now, address)
 

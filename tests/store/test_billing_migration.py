@@ -2,38 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-from flask import Flask
-from flask_migrate import Migrate, upgrade
+from flask_migrate import upgrade
 from sqlalchemy import exc, text
 
 from llmrack.services import credits
-from llmrack.settings import ROOT
-from llmrack.store.db import Store, db, engine_options
-from tests.support.databases import shared_postgresql
+from llmrack.store.db import Store
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+@pytest.fixture
+def store(unmigrated: Store) -> Store:
     """A database from before there was a ledger, with two accounts; then migrated."""
-    url = f"sqlite:///{tmp_path}/m.db" if request.param == "sqlite" else shared_postgresql().create()
-    app = Flask(__name__)
-    app.config.update(SQLALCHEMY_DATABASE_URI=url, SQLALCHEMY_ENGINE_OPTIONS=engine_options(url))
-    db.init_app(app)
-    Migrate(app, db, directory=str(ROOT / "migrations"))
-    with app.app_context():
-        store = Store(db.engine)
-        upgrade(revision="0002")
-        with store.write() as connection:
-            connection.execute(text("INSERT INTO accounts (id, name, created_at) VALUES (1, 'a', 0), (2, 'b', 0)"))
-            names = "account_id, paid_nanousd, spent_nanousd, held_nanousd"
-            connection.execute(text(f"INSERT INTO balances ({names}) VALUES (1, 500, 20, 0), (2, 0, 0, 0)"))
-        upgrade()
-        yield store
-        db.engine.dispose()
+    upgrade(revision="0002")
+    with unmigrated.write() as connection:
+        connection.execute(text("INSERT INTO accounts (id, name, created_at) VALUES (1, 'a', 0), (2, 'b', 0)"))
+        names = "account_id, paid_nanousd, spent_nanousd, held_nanousd"
+        connection.execute(text(f"INSERT INTO balances ({names}) VALUES (1, 500, 20, 0), (2, 0, 0, 0)"))
+    upgrade()
+    return unmigrated
 
 
 def test_what_was_paid_and_spent_before_is_carried_over(store: Store) -> None:

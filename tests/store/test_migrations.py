@@ -1,35 +1,15 @@
 """Migrations lead to exactly the tables that the models declare, on both databases, and back again."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from flask import Flask
-from flask_migrate import Migrate, downgrade, upgrade
+from flask_migrate import downgrade, upgrade
 from sqlalchemy import inspect
 
-from llmrack.settings import ROOT
 from llmrack.store.base import Base
-from llmrack.store.db import Store, db, engine_options
-from tests.support.databases import shared_postgresql
+from llmrack.store.db import Store, db
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def app(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flask]:
-    url = f"sqlite:///{tmp_path}/m.db" if request.param == "sqlite" else shared_postgresql().create()
-    app = Flask(__name__)
-    app.config.update(SQLALCHEMY_DATABASE_URI=url, SQLALCHEMY_ENGINE_OPTIONS=engine_options(url))
-    db.init_app(app)
-    Migrate(app, db, directory=str(ROOT / "migrations"))
-    with app.app_context():
-        Store(db.engine)
-        yield app
-        db.engine.dispose()
-
-
-def test_the_migrated_schema_equals_the_models(app: Flask) -> None:
+def test_the_migrated_schema_equals_the_models(unmigrated: Store) -> None:
     upgrade()
     with db.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
@@ -46,12 +26,12 @@ def test_the_migrated_schema_equals_the_models(app: Flask) -> None:
         assert all("state" in where and "'open'" in where for where in conditions.values())
 
 
-def test_migrating_again_changes_nothing(app: Flask) -> None:
+def test_migrating_again_changes_nothing(unmigrated: Store) -> None:
     upgrade()
     upgrade()
 
 
-def test_every_migration_can_be_undone(app: Flask) -> None:
+def test_every_migration_can_be_undone(unmigrated: Store) -> None:
     upgrade()
     downgrade(revision="base")
     with db.engine.connect() as connection:
