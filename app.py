@@ -86,6 +86,7 @@ def _engines(values: Settings, models: Catalog) -> Engines:
         values.ollama_url,
         connect_timeout_s=values.ollama_connect_timeout_s,
         silence_timeout_s=values.ollama_silence_timeout_s,
+        queue_timeout_s=values.ollama_queue_timeout_s,
     )
     return Engines(
         live=live,

@@ -55,6 +55,7 @@ def post_worker_init(worker):
     watch.follow_worker(lambda: not worker.alive, _settings.graceful_timeout_s)
     rack = worker.wsgi.extensions["llmrack"]
     rack.store.share_commits()
+    rack.engines.live_features.features()
     checkpoints.start(rack.store)
     Sweeper(rack.meter).start()
     budgetmail.start(worker.wsgi)

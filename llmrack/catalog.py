@@ -60,6 +60,12 @@ class Model:
         return 0 if self.is_embedding else self.num_ctx
 
 
+def full_tag(name: str) -> str:
+    """Ollama's name of a model with its tag, in lower case: Ollama reads a name without one as `:latest`."""
+    name = name.lower()
+    return name if ":" in name.rpartition("/")[2] else f"{name}:latest"
+
+
 class Catalog:
     """The enabled models by id, in the order of the files."""
 
@@ -73,6 +79,11 @@ class Catalog:
     def get(self, model_id: str) -> Model | None:
         """The enabled model with exactly this id."""
         return self._enabled.get(model_id)
+
+    def by_ollama_name(self, name: str) -> Model | None:
+        """The first enabled model that Ollama knows by this name."""
+        tag = full_tag(name)
+        return next((model for model in self if full_tag(model.ollama) == tag), None)
 
     @property
     def ids(self) -> tuple[str, ...]:

@@ -56,7 +56,17 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("ollama_url", "http://127.0.0.1:11434", "URL", "The Ollama that answers live keys."),
     Setting("ollama_connect_timeout_s", 5.0, "seconds", "How long connecting to Ollama may take."),
     Setting(
-        "ollama_silence_timeout_s", 600.0, "seconds", "How long Ollama may be silent: loading plus reading the prompt."
+        "ollama_silence_timeout_s",
+        600.0,
+        "seconds",
+        "How long Ollama may say nothing: loading a model plus reading a prompt. Waiting while it answers others is no"
+        " silence.",
+    ),
+    Setting(
+        "ollama_queue_timeout_s",
+        1800.0,
+        "seconds",
+        "How long a request may wait for the first piece of its answer while Ollama answers others.",
     ),
     Setting("ping_interval_s", 15.0, "seconds", "Silence after which a stream sends a comment to keep it open."),
     Setting(

@@ -1,4 +1,4 @@
-"""From the bearer header to `g.caller`. Cookies and query strings never authenticate a request to the API."""
+"""From a key's header to `g.caller`. Cookies and query strings never authenticate a request to the API."""
 
 from __future__ import annotations
 
@@ -19,14 +19,21 @@ def authenticate() -> None:
     """Raises AuthenticationFailed. Preflight requests carry no key, and need none."""
     environ = request.environ
     if environ["REQUEST_METHOD"] != "OPTIONS":
-        rack, secret = loaded_rack(), _secret(environ.get("HTTP_AUTHORIZATION"))
+        rack, secret = loaded_rack(), _secret(environ)
         g.caller = callers.resolve(rack.store, rack.plans, secret, datetime.now(UTC), environ.get("REMOTE_ADDR"))
 
 
-def _secret(header: str | None) -> str | None:
-    """What follows `Bearer`; None when there is no such header at all; the whole header when it is of another kind."""
+# Where Anthropic's and Azure's clients put a key that OpenAI's put behind `Bearer`.
+OTHER_HEADERS = ("x-api-key", "api-key")
+_OTHER_NAMES = tuple("HTTP_" + name.upper().replace("-", "_") for name in OTHER_HEADERS)
+
+
+def _secret(environ: dict[str, Any]) -> str | None:
+    """What follows `Bearer`, or the whole header when it is of another kind; else the value of one of the other
+    headers; None when no header holds a key."""
+    header = environ.get("HTTP_AUTHORIZATION")
     if header is None:
-        return None
+        return next((environ[name].strip() for name in _OTHER_NAMES if name in environ), None)
     scheme, _, rest = header.strip().partition(" ")
     return rest.strip() if scheme.lower() == "bearer" else header
 

@@ -14,6 +14,6 @@ def allow(response: Response) -> None:
     if request.method == "OPTIONS":
         headers["Access-Control-Allow-Methods"] = response.headers.get("Allow", "GET, POST, OPTIONS")
         headers["Access-Control-Allow-Headers"] = request.headers.get(
-            "Access-Control-Request-Headers", "Authorization, Content-Type"
+            "Access-Control-Request-Headers", "Authorization, Content-Type, x-api-key, api-key"
         )
         headers["Access-Control-Max-Age"] = "86400"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 from werkzeug.exceptions import NotFound as NoRoute
 
 from llmrack.engines.base import ClientGone
 from llmrack.errors import ApiError, BodyTooLarge, InternalError, InvalidRequest, MethodRefused, NotFound
 from llmrack.wire import errors as wire_errors
+
+from . import elsewhere
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +49,10 @@ def render_http(error: HTTPException) -> Response:
 
 def _api_error(error: HTTPException) -> ApiError:
     if isinstance(error, NoRoute):
-        return NotFound(f"There is nothing at {request.method} {request.path}.")
+        known = frozenset(rule.rule for rule in current_app.url_map.iter_rules() if rule.rule.startswith("/v1/"))
+        meant = elsewhere.right_path(request.path, known)
+        hint = f" Use {meant}." if meant else ""
+        return NotFound(f"There is nothing at {request.method} {request.path[:200]}.{hint}")
     if isinstance(error, MethodNotAllowed):
         allow = ", ".join(sorted(error.valid_methods or ()))
         return MethodRefused(f"{request.path} takes {allow}, not {request.method}.", headers=(("Allow", allow),))

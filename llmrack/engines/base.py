@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ..catalog import Model
 from ..wire.ollama import EmbedReply, Reply
 
 
@@ -21,10 +22,10 @@ class Call:
 
     A body holds of a client's schemas what Ollama's decoding understands. `schemas` are the whole ones, for an engine
     that can hold them: {"response_format": schema, "tools": {name: parameters}}, either left out where there is none.
-    `must_call` says that only a tool call is an answer.
+    `must_call` says that only a tool call is an answer. `model` is the catalogue's, for the sentences of failures.
     """
 
-    __slots__ = ("_hang_up", "is_gone", "is_shutdown", "must_call", "request_id", "schemas", "silence_s")
+    __slots__ = ("_hang_up", "is_gone", "is_shutdown", "model", "must_call", "request_id", "schemas", "silence_s")
 
     def __init__(self, request_id: str, silence_s: float) -> None:
         self.request_id = request_id
@@ -33,6 +34,7 @@ class Call:
         self.is_shutdown = False
         self.schemas: Mapping[str, Any] = {}
         self.must_call = False
+        self.model: Model | None = None
         self._hang_up: Callable[[], None] | None = None
 
     def abandon(self, *, is_shutdown: bool = False) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator
 from typing import Any
 
 import msgspec
 import requests
 
+from ..catalog import Model
 from ..errors import UpstreamError
 from ..wire import errors as wire_errors
 from ..wire.ollama import EmbedReply, Reply
@@ -20,19 +22,31 @@ MAX_LINE_BYTES = 8 * 1024 * 1024
 MAX_ERROR_BYTES = 65536
 MAX_EMBEDDINGS_BYTES = 512 * 1024 * 1024
 
+# What decoding a line can raise: msgspec leaves invalid UTF-8 to the standard library, and deep nesting to Python.
+BAD_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 _encode = msgspec.json.Encoder().encode
 _decode_reply = msgspec.json.Decoder(Reply).decode
 _decode_embeddings = msgspec.json.Decoder(EmbedReply).decode
 
 
 class Ollama:
-    """The engine behind live keys. `silence_timeout_s` bounds loading a model plus reading a prompt."""
+    """The engine behind live keys.
 
-    def __init__(self, url: str, *, connect_timeout_s: float, silence_timeout_s: float) -> None:
+    `silence_timeout_s` bounds how long Ollama may say nothing to any request of this process while one waits for its
+    first piece, and how long it may say nothing to a request between two pieces. `queue_timeout_s` bounds the whole
+    wait for a first piece, which others' answers may fill: Ollama queues requests and does not tell who is in turn.
+    """
+
+    def __init__(
+        self, url: str, *, connect_timeout_s: float, silence_timeout_s: float, queue_timeout_s: float = 1800.0
+    ) -> None:
         self.url = url.rstrip("/")
         self._pool = Pool(self.url, connect_timeout_s=connect_timeout_s)
         self._connect_timeout_s = connect_timeout_s
         self._silence_timeout_s = silence_timeout_s
+        self._queue_timeout_s = queue_timeout_s
+        self._heard_at = 0.0
 
     def close(self) -> None:
         """End the idle connections."""
@@ -51,7 +65,7 @@ class Ollama:
                 pass
             data = response.read(MAX_EMBEDDINGS_BYTES)
             reply = _decode_embeddings(data)
-        except (BadResponse, OSError, msgspec.DecodeError) as exc:
+        except (BadResponse, OSError, *BAD_JSON) as exc:
             raise _broken(exc, call) from exc
         finally:
             call.on_abandon(None)
@@ -98,33 +112,43 @@ class Ollama:
                 "The model server cannot be reached. Retry is safe.", code="upstream_unreachable"
             ) from exc
         call.on_abandon(response.hang_up)
-        response.set_timeout(min(call.silence_s, self._silence_timeout_s))
+        response.set_timeout(min(call.silence_s, self._silence_timeout_s, self._queue_timeout_s))
         return response
 
     def _waited(self, response: Response, call: Call) -> Generator[list[Reply]]:
         """Wait for a good status, with an empty batch for each stretch of silence. Raises what a bad status means."""
-        silent_s = 0.0
+        started_at = time.monotonic()
         while True:
             try:
                 status = response.read_head()
                 break
             except TimeoutError:
-                silent_s = self._silent(silent_s, call)
+                self._check_wait(started_at)
                 yield []
+        self._heard_at = time.monotonic()
         if status != 200:
             try:
                 body = response.read(MAX_ERROR_BYTES)
             except TimeoutError:
                 body = b""
-            raise wire_errors.from_ollama(status, body)
+            raise wire_errors.from_ollama(status, body, call.model)
 
-    def _silent(self, silent_s: float, call: Call) -> float:
-        silent_s += min(call.silence_s, self._silence_timeout_s)
-        if silent_s >= self._silence_timeout_s:
+    def _check_wait(self, started_at: float) -> None:
+        """Raises UpstreamError when a request without a first piece has waited too long, or Ollama answers none."""
+        now = time.monotonic()
+        if now - started_at >= self._queue_timeout_s:
             raise UpstreamError(
-                f"The model server was silent for {silent_s:.0f} seconds. Retry is safe.", code="upstream_timeout"
+                f"The model server did not begin an answer within {now - started_at:.0f} seconds, while it answered"
+                " other requests. Retry is safe.",
+                code="upstream_queue_timeout",
             )
-        return silent_s
+        self._check_silence(max(started_at, self._heard_at), now)
+
+    def _check_silence(self, since: float, now: float) -> None:
+        if now - since >= self._silence_timeout_s:
+            raise UpstreamError(
+                f"The model server was silent for {now - since:.0f} seconds. Retry is safe.", code="upstream_timeout"
+            )
 
     def _replies(self, path: str, body: dict[str, Any], call: Call) -> Generator[list[Reply]]:
         """Batches of replies up to and including the one with `done: true`."""
@@ -132,20 +156,20 @@ class Ollama:
         del body  # As long as the prompt of an agent, and the answer may take minutes.
         try:
             yield from self._waited(response, call)
-            lines, silent_s = _Lines(), 0.0
+            lines, heard_at = _Lines(call.model), self._heard_at
             while not lines.is_done:
                 try:
                     data = response.read_some()
                 except TimeoutError:
-                    silent_s = self._silent(silent_s, call)
+                    self._check_silence(heard_at, time.monotonic())
                     yield []
                     continue
-                silent_s = 0.0
+                self._heard_at = heard_at = time.monotonic()
                 if replies := lines.take(data, is_last=response.is_done):
                     yield replies
                 lines.check(is_last=response.is_done)
             _finish(response)
-        except (BadResponse, OSError, msgspec.DecodeError) as exc:
+        except (BadResponse, OSError, *BAD_JSON) as exc:
             raise _broken(exc, call) from exc
         finally:
             call.on_abandon(None)
@@ -155,9 +179,10 @@ class Ollama:
 class _Lines:
     """The replies of an answer, one to a line, out of what is received."""
 
-    __slots__ = ("_failure", "_rest", "is_done")
+    __slots__ = ("_failure", "_model", "_rest", "is_done")
 
-    def __init__(self) -> None:
+    def __init__(self, model: Model | None) -> None:
+        self._model = model
         self._rest = b""
         self._failure: Exception | None = None
         self.is_done = False
@@ -167,7 +192,7 @@ class _Lines:
         lines = (self._rest + data if self._rest else data).split(b"\n")
         # A whole body needs no newline after its last line: that is how a plain answer looks.
         self._rest = b"" if is_last else lines.pop()
-        replies, self._failure = _decoded(lines)
+        replies, self._failure = _decoded(lines, self._model)
         self.is_done = bool(replies) and replies[-1].done
         return replies
 
@@ -183,17 +208,17 @@ class _Lines:
             raise BadResponse("the answer ended without its last line")
 
 
-def _decoded(lines: list[bytes]) -> tuple[list[Reply], Exception | None]:
+def _decoded(lines: list[bytes], model: Model | None) -> tuple[list[Reply], Exception | None]:
     """The good lines before the first bad one, and what that one means: garbage, or a failure told by Ollama."""
     replies: list[Reply] = []
     for line in lines:
         if line:
             try:
                 reply = _decode_reply(line)
-            except msgspec.DecodeError as exc:
+            except BAD_JSON as exc:
                 return replies, exc
             if reply.error is not None:
-                return replies, wire_errors.from_ollama(200, _encode({"error": reply.error}))
+                return replies, wire_errors.from_ollama(200, _encode({"error": reply.error}), model)
             replies.append(reply)
     return replies, None
 

@@ -1,8 +1,9 @@
-"""What the engine in use can do beyond the fixed rows, found out now and then and never in the way of a request."""
+"""What the engine in use can do beyond the fixed rows, learnt in the background."""
 
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Callable
 
@@ -16,7 +17,10 @@ KEPT_S = 60.0
 
 
 class Probe:
-    """The features of one engine, asked again after a minute. An engine that does not answer keeps what it had."""
+    """The features of one engine, asked again after a minute while the known ones hold.
+
+    An engine that does not answer keeps what it had; one that was never asked is taken for a new one.
+    """
 
     def __init__(self, engine: Engine, *, image_urls: bool, clock: Callable[[], float] = time.monotonic) -> None:
         self._engine = engine
@@ -29,7 +33,8 @@ class Probe:
         if now - self._asked_at >= KEPT_S:
             # Set first: requests that come meanwhile must not all ask.
             self._asked_at = now
-            self._ask()
+            # A request that asked by itself would wait for a busy Ollama without a ping to its client.
+            threading.Thread(target=self._ask, name="engine-features", daemon=True).start()
         return self._features
 
     def _ask(self) -> None:

@@ -24,6 +24,7 @@ class Run:
     def __init__(self, ask: Ask | EmbedAsk, caller: Caller, rack: Rack, call: Call) -> None:
         self.ask = ask
         self.call = call
+        call.model = ask.model
         self.mode = caller.mode
         self.engine: Engine = rack.engines.of(caller.mode)
         self.meter: Meter = rack.meter

@@ -131,4 +131,4 @@ class ChatStream(ChatAnswer):
 
     def failure(self, error: ApiError) -> bytes:
         choices = [{"index": 0, "delta": {}, "finish_reason": "error"}]
-        return sse.event({**self._head, "choices": choices, "error": error.body()})
+        return sse.event({**self._head, "choices": choices, "error": error.body()}) + sse.failure(error)

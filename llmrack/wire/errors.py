@@ -28,9 +28,9 @@ def from_ollama(status: int, body: Any, model: Model | None = None) -> ApiError:
     we know to depend on a model are the client's doing: any other 400 comes from what we sent.
     """
     text = _text(body)
-    name = model.id if model else "the model"
+    name = model.id if model else "The model"
     if _TOO_LONG.search(text):
-        return _too_long(text + _plain(body), name)
+        return _too_long(text + _plain(body), name, model)
     for pattern, meaning in _MEANINGS:
         if pattern.search(text):
             return meaning(name)
@@ -38,7 +38,8 @@ def from_ollama(status: int, body: Any, model: Model | None = None) -> ApiError:
         return _not_installed(name)
     if status == 503:
         return _busy(name)
-    return UpstreamError(f"The model server failed (status {status}). Retry is safe.")
+    how = "while it answered" if status == 200 else f"with status {status}"
+    return UpstreamError(f"The model server failed {how}. Retry is safe.")
 
 
 def _text(body: Any) -> str:
@@ -65,12 +66,16 @@ def _plain(body: Any) -> str:
     return body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)
 
 
-def _too_long(said: str, name: str) -> ApiError:
-    """The runner names both numbers as "(9000 tokens)" in its sentence, or as n_prompt_tokens and n_ctx beside it."""
+def _too_long(said: str, name: str, model: Model | None) -> ApiError:
+    """With both numbers where the runner names them, as "(9000 tokens)" in its sentence or as n_prompt_tokens and
+    n_ctx beside it; else with the window that the catalogue gives the model."""
     numbers = sorted({int(digits) for digits in _COUNTS.findall(said)})
-    counts = f": it has {numbers[-1]} tokens, the context holds {numbers[0]}" if len(numbers) == 2 else ""
+    if len(numbers) == 2:
+        counts = f": it has {numbers[-1]} tokens, the context holds {numbers[0]}"
+    else:
+        counts = f", which holds {model.num_ctx} tokens" if model else ""
     return InvalidRequest(
-        f"The input is longer than the context of {name}{counts}. Send less; nothing was cut.",
+        f"The input is longer than the context of {_inside(name)}{counts}. Send less; nothing was cut.",
         code="context_length_exceeded",
     )
 
@@ -91,7 +96,7 @@ def _not_installed(name: str) -> ApiError:
 
 def _busy(name: str) -> ApiError:
     return UpstreamError(
-        f"The model server has too many requests waiting for {name}. Retry is safe.",
+        f"The model server has too many requests waiting for {_inside(name)}. Retry is safe.",
         code="upstream_busy",
         retry_after_s=BUSY_RETRY_AFTER_S,
     )
@@ -99,31 +104,59 @@ def _busy(name: str) -> ApiError:
 
 def _died(name: str) -> ApiError:
     return UpstreamError(
-        f"The model server stopped while it ran {name}, often for want of memory. Retry is safe.",
+        f"The model server stopped while it ran {_inside(name)}, often for want of memory. Retry is safe.",
         code="upstream_died",
     )
+
+
+def _lacks_memory(name: str) -> ApiError:
+    return UpstreamError(
+        f"The model server has too little free memory for {_inside(name)}. Its operator can give it a smaller window.",
+        code="upstream_out_of_memory",
+    )
+
+
+def _inside(name: str) -> str:
+    """The name as it stands inside a sentence."""
+    return "the model" if name == "The model" else name
 
 
 def _bad_call(name: str) -> ApiError:
     return UpstreamError(f"{name} wrote a tool call that does not parse. Retry is safe.", code="invalid_tool_call")
 
 
+# What Ollama and its runners say, as fragments. The two generations differ: up to 0.29 Ollama ran models in an engine
+# of its own (llm/server.go, runner/ollamarunner), since 0.30 in llama.cpp's server (llm/llama_server.go).
 _TOO_LONG = re.compile(
-    r"exceed_context_size|exceeds the available context|(longer than|exceeds) the context length", re.IGNORECASE
+    "|".join(
+        (
+            r"exceed_context_size",  # The type of llama.cpp's own error, since 0.30: tools/server/utils.hpp.
+            r"exceeds the available context",  # Its sentence, with both counts.
+            r"longer than the context length",  # Both, /api/chat and /api/generate with truncate: false.
+            r"exceeds (the|maximum) context length",  # Both, /api/embed with truncate: false; up to 0.6 "maximum".
+        )
+    ),
+    re.IGNORECASE,
 )
 _COUNTS = re.compile(r"(?:\(|n_prompt_tokens\D{1,6}|n_ctx\D{1,6})(\d{1,9})")
 
-# Fragments of what Ollama and its runner say (server/routes.go, llm/llama_server.go of ollama/ollama).
 _MEANINGS: tuple[tuple[re.Pattern[str], Callable[[str], ApiError]], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), meaning)
     for pattern, meaning in (
+        # server/routes.go, both generations.
         (r"does not support tools", _lacks("tools")),
         (r"does not support insert", _lacks("suffix")),
         (r"does not support thinking", _lacks("reasoning_effort")),
         (r"does not support (chat|generate|embed)", _lacks("model")),
         (r"model ['\"]?[^'\"]*['\"]? not found", _not_installed),
         (r"server busy|maximum pending requests", _busy),
-        (r"unexpectedly stopped|signal: killed", _died),
+        # llm/server.go and server/sched.go: before a model is loaded.
+        (r"requires more system memory|cudaMalloc failed|out of memory", _lacks_memory),
+        # A runner that ends: "llama runner process has terminated", "... has unexpectedly stopped" (llm/server.go),
+        # "signal: killed" (os/exec's, behind both), and what a reader of the ended runner's stream sees:
+        # "an error was encountered while running the model: unexpected EOF" (llm/server.go).
+        (r"unexpectedly stopped|process has terminated|process (exited|no longer running)", _died),
+        (r"signal: killed|unexpected EOF|while running the model", _died),
         (r"invalid tool call arguments", _bad_call),
     )
 )

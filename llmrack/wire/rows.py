@@ -102,6 +102,7 @@ def model(body: dict[str, Any], catalog: Catalog, *, embeds: bool) -> Model:
 
 def _unknown(name: str, catalog: Catalog) -> str:
     plain = name.rpartition("/")[2]
-    if plain != name and catalog.get(plain):
-        return f"Unknown model {name[:100]!r}. Use the plain id {plain!r}."
+    known = catalog.get(plain) or catalog.by_ollama_name(plain)
+    if known:
+        return f"Unknown model {name[:100]!r}. Use the plain id {known.id!r}."
     return f"Unknown model {name[:100]!r}. GET /v1/models lists the ids."

@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from ..errors import ApiError
+
 PING = b": ping\n\n"
 DONE = b"data: [DONE]\n\n"
 START = b"data: "
@@ -16,3 +18,9 @@ encode = msgspec.json.Encoder().encode
 
 def event(obj: Any) -> bytes:
     return START + encode(obj) + END
+
+
+def failure(error: ApiError) -> bytes:
+    """The event after the chunk that ends a broken stream: Go's and Java's SDKs read an error only from an event that
+    is nothing else."""
+    return event({"error": error.body()})

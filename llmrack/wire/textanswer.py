@@ -97,7 +97,7 @@ class TextStream(_Answer):
                 "choices": [{"index": 0, "text": "", "logprobs": None, "finish_reason": "error"}],
                 "error": error.body(),
             }
-        )
+        ) + sse.failure(error)
 
 
 class TextPlain(_Answer):

@@ -15,6 +15,7 @@ from llmrack.engines.ollama import Ollama
 from llmrack.errors import InvalidRequest, UpstreamError
 from llmrack.wire.ollama import Reply
 from tests.support.fake_ollama import FakeOllama
+from tests.wire.support import CATALOG
 
 
 @pytest.fixture
@@ -96,7 +97,7 @@ FAULTS = [
     ("stall_at_chunk:3", "upstream_timeout"),
     ("clean_end_no_done", "upstream_reset"),
     ("half_line", "upstream_reset"),
-    ("error_line", "upstream_error"),
+    ("error_line", "upstream_died"),
     ("garbage_chunk", "upstream_reset"),
     ("garbage_line", "upstream_reset"),
     ("500_html", "upstream_error"),
@@ -200,3 +201,60 @@ def test_what_is_not_an_ollama_is_an_upstream_error(answer: dict[str, Any]) -> N
     responses.get("http://ollama.test/api/version", **answer)
     with pytest.raises(UpstreamError, match=r"http://ollama\.test"):
         Ollama("http://ollama.test", connect_timeout_s=1, silence_timeout_s=1).version()
+
+
+def serve_once(data: bytes) -> tuple[str, socket.socket]:
+    """The address of a server that answers one connection with `data`, and the server to close."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def answer() -> None:
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(data)
+
+    threading.Thread(target=answer, daemon=True).start()
+    return f"http://127.0.0.1:{server.getsockname()[1]}", server
+
+
+def test_a_line_of_invalid_utf_8_is_a_failure_of_the_model_server_and_loses_nothing_before_it() -> None:
+    good = b'{"message":{"role":"assistant","content":"one"},"done":false}\n'
+    bad = b'{"message":{"role":"assistant","content":"\xff\xfe"},"done":false}\n'
+    url, server = serve_once(b"HTTP/1.1 200 OK\r\n\r\n" + good * 3 + bad)
+    engine = Ollama(url, connect_timeout_s=1, silence_timeout_s=2)
+    batches: list[list[Reply]] = []
+    with server, pytest.raises(UpstreamError) as failed:
+        batches.extend(engine.chat(body("hi"), call()))
+    assert text(batches) == "oneoneone"
+    assert failed.value.code == "upstream_reset"
+
+
+def test_waiting_while_ollama_answers_others_is_no_silence(fake_ollama: FakeOllama) -> None:
+    engine = Ollama(fake_ollama.url, connect_timeout_s=2, silence_timeout_s=0.6)
+    other = threading.Thread(target=lambda: list(engine.chat(body("Count from 1 to 20 [[pace:0.1]]"), call())))
+    other.start()
+    waited = list(engine.chat(body("Count from 1 to 5 [[first:1.4]]"), call(silence_s=0.1)))
+    assert text(waited) == "Here it goes: 1, 2, 3, 4, 5."
+    other.join()
+    with pytest.raises(UpstreamError, match="silent for") as failed:
+        list(engine.chat(body("Count from 1 to 5 [[first:1.4]]"), call(silence_s=0.1)))
+    assert failed.value.code == "upstream_timeout"
+    engine.close()
+
+
+def test_a_wait_behind_others_is_bounded_and_named(fake_ollama: FakeOllama) -> None:
+    engine = Ollama(fake_ollama.url, connect_timeout_s=2, silence_timeout_s=0.6, queue_timeout_s=1)
+    other = threading.Thread(target=lambda: list(engine.chat(body("Count from 1 to 20 [[pace:0.1]]"), call())))
+    other.start()
+    with pytest.raises(UpstreamError, match="did not begin an answer within 1 seconds") as failed:
+        list(engine.chat(body("Count from 1 to 5 [[first:1.8]]"), call(silence_s=0.1)))
+    assert failed.value.code == "upstream_queue_timeout"
+    other.join()
+    engine.close()
+
+
+def test_a_failure_of_ollama_names_the_model_as_the_catalogue_does(engine: Ollama) -> None:
+    asked = call()
+    asked.model = CATALOG.get("phi-3-mini")
+    with pytest.raises(UpstreamError, match="^phi-3-mini is on offer but not installed"):
+        list(engine.chat(body("hi [[fault:404_missing]]"), asked))

@@ -32,7 +32,8 @@ def test_short_streams_finish_and_long_ones_are_told_why_they_end(
         rig.server.signal(number)
         assert [ended(client)[-1] for client in short] == ["[DONE]"] * 5
         for client in long:
-            last = ended(client)[-1]
+            last, alone = ended(client)[-2:]
+            assert alone == {"error": last["error"]}
             assert (last["choices"][0]["finish_reason"], last["error"]["code"]) == ("error", "server_shutdown")
         if number == signal.SIGHUP:
             assert rig.answer("hi").status == 200

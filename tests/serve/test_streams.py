@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
@@ -16,7 +17,8 @@ from .conftest import Rig
 
 
 def text(events: list[Any]) -> str:
-    return "".join(event["choices"][0]["delta"].get("content", "") for event in events if event != "[DONE]")
+    chunks = [event for event in events if event != "[DONE]" and "choices" in event]
+    return "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks)
 
 
 def test_a_stream_has_the_headers_that_keep_proxies_from_holding_it_back(rig: Rig) -> None:
@@ -81,12 +83,22 @@ BREAKS = ["rst_at_chunk:3", "fin_at_chunk:3", "clean_end_no_done:3", "half_line:
 @pytest.mark.parametrize("fault", [*BREAKS, "stall_at_chunk:3"])
 def test_a_failure_after_the_first_byte_is_a_last_chunk_that_says_so(rig: Rig, fault: str) -> None:
     answer = rig.answer(f"Count from 1 to 50 [[fault:{fault}]]")
-    last = answer.events()[-1]
+    last, alone = answer.events()[-2:]
     assert (answer.status, answer.is_whole) == (200, True)
+    assert alone == {"error": last["error"]}
     assert last["choices"] == [{"index": 0, "delta": {}, "finish_reason": "error"}]
     assert last["error"]["type"] == "api_error"
     assert last["id"] == answer.events()[0]["id"]
     assert text(answer.events()) == "Here it goes"
+
+
+def test_streams_that_wait_behind_another_are_not_cut_for_silence(rig: Rig) -> None:
+    """The limit on silence is 4 seconds here; the model answers another request all the time."""
+    with ThreadPoolExecutor(6) as pool:
+        other = pool.submit(rig.answer, "Count from 1 to 30 [[pace:0.2]]")
+        waiting = [pool.submit(rig.answer, "Count from 1 to 3 [[first:5]]") for _ in range(5)]
+        assert all(text(one.result().events()) == "Here it goes: 1, 2, 3." for one in waiting)
+        assert other.result().is_whole
 
 
 LEAVING = [

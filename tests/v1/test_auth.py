@@ -34,6 +34,17 @@ def test_a_request_without_a_key_is_401(live: Api) -> None:
     assert_401(live, {}, "Authorization")
 
 
+@pytest.mark.parametrize("name", ["x-api-key", "api-key", "X-Api-Key"])
+def test_a_key_may_come_in_the_header_of_another_api(live: Api, name: str) -> None:
+    for path, headers, status in [
+        ("/v1/models", {name: live.key}, 200),
+        ("/v1/models", {name: f" {live.key} "}, 200),
+        ("/v1/models", {name: "nonsense"}, 401),
+        ("/v1/models", {name: live.key, "Authorization": "Bearer nonsense"}, 401),
+    ]:
+        assert live.client.get(path, headers=headers).status_code == status
+
+
 @pytest.mark.parametrize(
     "header",
     ["Bearer", "Bearer ", "Bearer nonsense", "Basic abc", "rl_live_x", "Bearer sk-abc", "Bearer rl_live_" + "é" * 49],

@@ -24,7 +24,7 @@ def error_of(answer: Any, status: int) -> dict[str, Any]:
     return body["error"]
 
 
-PATHS = ["/v1/nope", "/v1", "/v1/", "/v1/responses", "/api/tags", "/api/v1/models", "/props", "/version", "/api/show"]
+PATHS = ["/v1/nope", "/v1", "/v1/", "/v1/nope/", "/api/tags", "/api/v1/models", "/props", "/version", "/api/show"]
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -33,6 +33,47 @@ def test_an_unknown_path_is_a_json_404_with_and_without_a_key(live: Api, path: s
         error = error_of(live.client.get(path, headers=headers), 404)
         assert error["type"] == "not_found_error"
     error_of(live.client.post(path, json={}), 404)
+
+
+ELSEWHERE = ["/v1/responses", "/v1/messages", "/v1/messages/count_tokens"]
+
+
+@pytest.mark.parametrize("path", ELSEWHERE)
+def test_an_api_that_is_not_served_here_is_a_400_that_says_what_to_use(live: Api, path: str) -> None:
+    error = error_of(live.client.post(path, headers=live.headers(), json={"model": "phi-3-mini"}), 400)
+    assert (error["type"], error["code"]) == ("invalid_request_error", "unsupported_endpoint")
+    assert "/v1/chat/completions" in error["message"]
+    assert error_of(live.client.post(path, json={}), 401)
+
+
+ASTRAY = [
+    ("/chat/completions", "/v1/chat/completions"),
+    ("/v1/chat/completions/", "/v1/chat/completions"),
+    ("/v1/v1/chat/completions", "/v1/chat/completions"),
+    ("/embeddings", "/v1/embeddings"),
+    ("/api/chat", "/v1/chat/completions"),
+    ("/api/generate", "/v1/completions"),
+    ("/api/embed", "/v1/embeddings"),
+    ("/api/tags", "/v1/models"),
+]
+
+
+@pytest.mark.parametrize(("path", "meant"), ASTRAY)
+def test_a_path_beside_a_right_one_is_a_404_that_names_the_right_one(live: Api, path: str, meant: str) -> None:
+    error = error_of(live.client.post(path, headers=live.headers(), json={}), 404)
+    assert error["message"].endswith(f"Use {meant}.")
+
+
+def test_a_path_beside_no_right_one_gets_no_advice(live: Api) -> None:
+    assert "Use" not in error_of(live.client.get("/v1/nope"), 404)["message"]
+
+
+@pytest.mark.parametrize("name", ["llama3.1:8b", "LLAMA3.1:8B", "ollama/llama3.1:8b", "openai/llama-3.1-8b"])
+def test_another_name_of_a_model_is_answered_with_its_id(live: Api, name: str) -> None:
+    body = {"model": name, "messages": MESSAGES}
+    error = error_of(live.post(CHAT, body), 400)
+    assert (error["param"], error["code"]) == ("model", "model_not_found")
+    assert error["message"].endswith("Use the plain id 'llama-3.1-8b'.")
 
 
 def test_the_page_of_models_is_a_json_404_to_whoever_is_no_browser(live: Api) -> None:

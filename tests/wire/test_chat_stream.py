@@ -242,7 +242,8 @@ def test_a_failure_ends_the_stream_without_done() -> None:
             "model": "llama-3.1-8b",
             "choices": [{"index": 0, "delta": {}, "finish_reason": "error"}],
             "error": {"message": "It broke.", "type": "api_error", "param": None, "code": "upstream_reset"},
-        }
+        },
+        {"error": {"message": "It broke.", "type": "api_error", "param": None, "code": "upstream_reset"}},
     ]
 
 

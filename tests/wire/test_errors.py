@@ -71,6 +71,24 @@ def test_every_error_fits_the_envelope(kind: Any) -> None:
         (404, {"error": 'model "phi3" not found, try pulling it first'}, (502, None, "model_not_installed")),
         (404, None, (502, None, "model_not_installed")),
         (500, {"error": "llama runner process has unexpectedly stopped"}, (502, None, "upstream_died")),
+        (
+            200,
+            {"error": "an error was encountered while running the model: unexpected EOF"},
+            (502, None, "upstream_died"),
+        ),
+        (500, {"error": "llama runner process has terminated: signal: killed"}, (502, None, "upstream_died")),
+        (500, {"error": "llama-server process has terminated: exit status 1: oops"}, (502, None, "upstream_died")),
+        (
+            500,
+            {"error": "model requires more system memory (9 GiB) than is available (2 GiB)"},
+            (502, None, "upstream_out_of_memory"),
+        ),
+        (
+            400,
+            {"error": "the prompt is longer than the context length currently available to the model; shorten it"},
+            (400, None, "context_length_exceeded"),
+        ),
+        (400, {"error": "input length exceeds maximum context length"}, (400, None, "context_length_exceeded")),
         (500, {"error": 'option "top_k" must be of type integer'}, (502, None, "upstream_error")),
         (500, {"error": "invalid tool call arguments"}, (502, None, "invalid_tool_call")),
         (503, {"error": "server busy, please try again."}, (502, None, "upstream_busy")),
@@ -90,6 +108,26 @@ def test_the_limit_and_the_count_are_told_when_the_server_names_them() -> None:
     assert "9000 tokens" in message
     assert "8192" in message
     assert "phi-3-mini" in message
+
+
+def test_the_window_is_told_when_the_server_names_no_counts() -> None:
+    assert PHI is not None
+    said = json.dumps({"error": "the input length exceeds the context length"}).encode()
+    message = errors.from_ollama(400, said, PHI).message
+    assert message.startswith(f"The input is longer than the context of phi-3-mini, which holds {PHI.num_ctx} tokens.")
+
+
+@pytest.mark.parametrize(
+    "text", ["model 'x' not found", "server busy", "signal: killed", "invalid tool call arguments"]
+)
+def test_a_sentence_names_the_model_and_begins_with_a_capital(text: str) -> None:
+    said = json.dumps({"error": text}).encode()
+    assert "phi-3-mini" in errors.from_ollama(500, said, PHI).message
+    assert errors.from_ollama(500, said).message[0].isupper()
+
+
+def test_a_failure_within_an_answer_does_not_speak_of_status_200() -> None:
+    assert "200" not in errors.from_ollama(200, b"something else").message
 
 
 def test_a_busy_server_says_when_to_come_back() -> None:
