@@ -39,6 +39,8 @@ class ApiError(Exception):
         self.code = code if code is not None else self.default_code
         self.retry_after_s = retry_after_s
         self.headers = headers
+        # The limit on tokens by which a request was refused, for the headers of its response.
+        self.token_limits: Any = None
 
     def body(self) -> dict[str, Any]:
         """The inside of the envelope: {"message", "type", "param", "code"}."""

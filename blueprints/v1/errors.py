@@ -28,6 +28,8 @@ def render(error: ApiError) -> Response:
     """The envelope, with `Retry-After` and whatever headers the error carries."""
     response = Response(wire_errors.envelope(error), error.status, mimetype="application/json")
     response.headers.extend(error.headers)
+    if error.token_limits is not None:
+        g.token_limits = error.token_limits
     if error.retry_after_s is not None:
         response.headers["Retry-After"] = str(max(1, error.retry_after_s))
     if error.status == 401:

@@ -33,7 +33,6 @@ REDIS_TIMEOUT_S = 1.0
 # Each call takes well under a millisecond, so a few connections serve every request of a worker.
 REDIS_CONNECTIONS = 32
 RETRY_AFTER_S = 1
-REFUSALS_KNOW_S = 1
 
 Headers = tuple[tuple[str, str], ...]
 _T = TypeVar("_T")
@@ -126,7 +125,7 @@ def apply(response: Response) -> Response:
         return response
     with contextlib.suppress(Unavailable):
         # One pass: setting them one by one would look through all the others each time.
-        response.headers.extend([*_requests_headers(caller), *_tokens_headers(caller, response.status_code)])
+        response.headers.extend([*_requests_headers(caller), *_tokens_headers(caller)])
     return response
 
 
@@ -156,15 +155,9 @@ def _requests_headers(caller: Caller) -> Headers:
     )
 
 
-def _tokens_headers(caller: Caller, status: int) -> Headers:
-    """As the request's own admission left them; where there was none, the database is asked.
-
-    A crowd that is refused must not become a crowd of queries: what a 429 says may be a second old.
-    """
-    if "token_limits" in g:
-        state: LimitState | None = g.token_limits
-    else:
-        state = rack.meter.limits(caller, at_most_s_old=REFUSALS_KNOW_S if status == RateLimited.status else 0)
+def _tokens_headers(caller: Caller) -> Headers:
+    """As the request's own admission or refusal found them; where there was neither, the database is asked."""
+    state: LimitState | None = g.token_limits if "token_limits" in g else rack.meter.limits(caller)
     if state is None:
         return ()
     return (

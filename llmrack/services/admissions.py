@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from msgspec import Struct
@@ -14,7 +15,10 @@ from .limits import LimitState, Need, Standing
 
 
 class Admission(Struct, frozen=True):
-    """A request that wants to start. Both token counts are upper bounds; `output_tokens` is 0 for embeddings."""
+    """A request that wants to start. Both token counts are upper bounds; `output_tokens` is 0 for embeddings.
+
+    The last two are explained at `limits.Need`.
+    """
 
     request_id: str
     caller: Caller
@@ -24,14 +28,23 @@ class Admission(Struct, frozen=True):
     output_tokens: int
     user: str | None
     stream: bool
+    can_grow: bool = False
+    least_prompt_tokens: Callable[[], int] | None = None
 
 
 class Grant(Struct, frozen=True):
-    """What an admitted request may generate, at most; and the limit on tokens after its reservation, for headers."""
+    """What an admitted request holds, in tokens of its answer and its prompt; and the limit on tokens, for headers.
+
+    An answer that holds less than it may have (`is_whole` is false) asks for more before it goes on; one that
+    `must_count` may not send anything before its prompt is counted. Test requests hold nothing.
+    """
 
     output_tokens: int
     limits: LimitState | None
     held_tokens: int = 0
+    prompt_tokens: int = 0
+    is_whole: bool = True
+    must_count: bool = False
 
     def limits_after(self, counted_tokens: int) -> LimitState | None:
         """The limit once the request has used so many tokens and given back what else it held."""
@@ -48,6 +61,8 @@ def need(admission: Admission) -> Need:
         output_tokens=admission.output_tokens,
         input_nanousd=model.input_nanousd if is_live else 0,
         output_nanousd=model.output_nanousd if is_live else 0,
+        can_grow=admission.can_grow,
+        least_prompt_tokens=admission.least_prompt_tokens,
     )
 
 
@@ -58,7 +73,6 @@ def day(now: datetime) -> str:
 def row(admission: Admission, granted: Need, now: datetime, is_prepaid: bool) -> dict[str, object]:
     """The columns of a new usage row. Test requests hold nothing and have no price."""
     caller = admission.caller
-    worth = granted.prompt_tokens * granted.input_nanousd + granted.output_tokens * granted.output_nanousd
     return {
         **_NOTHING_YET,
         "request_id": admission.request_id,
@@ -74,8 +88,8 @@ def row(admission: Admission, granted: Need, now: datetime, is_prepaid: bool) ->
         "state": "open",
         "day": day(now),
         "created_at": microseconds(now),
-        "held_tokens": granted.prompt_tokens + granted.output_tokens if caller.is_live else 0,
-        "held_nanousd": worth if is_prepaid else 0,
+        "held_tokens": granted.tokens if caller.is_live else 0,
+        "held_nanousd": granted.worth_nanousd if is_prepaid else 0,
         "input_nanousd": granted.input_nanousd,
         "output_nanousd": granted.output_nanousd,
     }
@@ -99,9 +113,8 @@ _NOTHING_YET: dict[str, object] = {
 }
 
 
-def with_hold(standing: Standing, new_row: dict[str, object], at: int) -> Standing:
-    """The standing after the reservation just made."""
-    held = int(new_row["held_tokens"])  # type: ignore[call-overload]
+def with_hold(standing: Standing, held: int, at: int) -> Standing:
+    """The standing after a reservation of `held` tokens by a request admitted at `at`."""
     return replace(
         standing,
         held_today=standing.held_today + held,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from ..engines.base import Call
 from ..wire.asks import Ask, EmbedAsk, Plain, Usage
+from ..wire.ollama import Reply
 from . import runs
 from .callers import Caller
 from .limits import LimitState
@@ -26,10 +28,11 @@ def embed(ask: EmbedAsk, caller: Caller, rack: Rack, call: Call) -> Answer:
     try:
         reply = run.engine.embed(ask.body(), call)
         answer = ask.answer(reply)
+        usage = ask.usage(reply)
+        run.hold(usage)
     except BaseException as exc:
         run.settle(runs.outcome(exc, call, has_delivered=False), Usage(0, 0))
         raise
-    usage = ask.usage(reply)
     run.settle("completed", usage)
     return Answer(answer, run.limits_after(usage))
 
@@ -38,14 +41,13 @@ def complete(ask: Ask, caller: Caller, rack: Rack, call: Call, created: int) -> 
     """The whole JSON answer of a plain chat or text completion. Raises ApiError, ClientGone."""
     call.schemas, call.must_call = ask.schemas, ask.must_call
     run = Run(ask, caller, rack, call)
-    output_tokens = run.grant.output_tokens
     try:
         plain = ask.open_plain(runs.answer_id(ask, call), created)
-        for choice, body in enumerate(ask.bodies(output_tokens)):
-            _collect(run, body, plain, choice)
-        repair = plain.repair(output_tokens)
+        for choice, body in enumerate(run.bodies()):
+            _collect(run, run.replies(body), plain, choice)
+        repair = plain.repair(run.grant.output_tokens)
         if repair is not None:
-            _collect(run, repair, plain, 0)
+            _collect(run, run.replies(repair, is_repair=True), plain, 0)
         answer = plain.body()
     except BaseException as exc:
         run.settle(runs.outcome(exc, call, has_delivered=False), Usage(0, 0))
@@ -55,7 +57,7 @@ def complete(ask: Ask, caller: Caller, rack: Rack, call: Call, created: int) -> 
     return Answer(answer, run.limits_after(usage))
 
 
-def _collect(run: Run, body: dict[str, Any], plain: Plain, choice: int) -> None:
-    for batch in run.replies(body):
+def _collect(run: Run, batches: Iterable[list[Reply]], plain: Plain, choice: int) -> None:
+    for batch in batches:
         run.note(batch)
         plain.feed(choice, batch)

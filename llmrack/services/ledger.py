@@ -8,9 +8,10 @@ each other.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, case, insert, literal_column, select, update
+from sqlalchemy import bindparam, insert, literal_column, select, update
 
 from ..store.billing import SPENT, CreditEntry
 from ..store.db import Statement, Transaction
@@ -50,6 +51,30 @@ _EXTEND = Statement(
     .where(Usage.request_id == bindparam("b_request_id"), IS_OPEN)
     .values(expires_at=bindparam("b_expires_at"))
 )
+_HOLD = Statement(
+    select(
+        Usage.account_id,
+        Usage.mode,
+        Usage.day,
+        Usage.key_id,
+        Usage.model_id,
+        Usage.created_at,
+        Usage.is_prepaid,
+        Usage.held_tokens,
+        Usage.held_nanousd,
+    )
+    .where(Usage.request_id == bindparam("request_id"), IS_OPEN)
+    .with_for_update()
+)
+_CHANGE_HOLD = Statement(
+    update(Usage)
+    .where(Usage.request_id == bindparam("b_request_id"))
+    .values(
+        held_tokens=bindparam("b_held_tokens"),
+        held_nanousd=bindparam("b_held_nanousd"),
+        is_prepaid=bindparam("b_is_prepaid"),
+    )
+)
 _EXPIRED = Statement(
     select(Usage.request_id, Usage.prompt_tokens, Usage.completion_tokens)
     .where(Usage.expires_at < bindparam("now"), IS_OPEN)
@@ -77,8 +102,7 @@ _CLOSE = Statement(
         settled_at=bindparam("b_settled_at"),
         counted_prompt_tokens=bindparam("b_counted_prompt_tokens"),
         counted_completion_tokens=bindparam("b_counted_completion_tokens"),
-        # Credits pay what was reserved at most: not even a wrong count of the model server's can overdraw them.
-        cost_nanousd=case((Usage.is_prepaid & (Usage.held_nanousd < _COST), Usage.held_nanousd), else_=_COST),
+        cost_nanousd=_COST,
         **{name: bindparam(f"b_{name}") for name in _MEASURES},
     )
     .returning(
@@ -140,6 +164,37 @@ def open_row(tx: Transaction, row: dict[str, Any]) -> None:
 
 
 _NEW_DAY = dict.fromkeys(("requests", "prompt_tokens", "completion_tokens", "cost_nanousd", "prepaid_nanousd"), 0)
+
+
+@dataclass(frozen=True)
+class Hold:
+    """What an open request holds, and whose it is."""
+
+    account_id: int
+    mode: str
+    day: str
+    key_id: int
+    model_id: str
+    created_at: int
+    is_prepaid: bool
+    tokens: int
+    nanousd: int
+
+
+def hold(tx: Transaction, request_id: str) -> Hold | None:
+    """What a request holds, with its row locked before any other; None once it is settled."""
+    row = tx.one(_HOLD, {"request_id": request_id})
+    return Hold(*row) if row is not None else None
+
+
+def change_hold(tx: Transaction, request_id: str, hold: Hold, tokens: int, nanousd: int, is_prepaid: bool) -> None:
+    """Let an open request hold other amounts than `hold` says; the nano-dollars are those of its credits."""
+    row = {"b_request_id": request_id, "b_held_tokens": tokens, "b_held_nanousd": nanousd, "b_is_prepaid": is_prepaid}
+    tx.run(_CHANGE_HOLD, row)
+    if nanousd != hold.nanousd:
+        tx.run(_HOLD_CREDIT, {"b_account_id": hold.account_id, "b_held_nanousd": nanousd - hold.nanousd})
+    day = {f"b_{name}": getattr(hold, name) for name in ("account_id", "mode", "day", "key_id", "model_id")}
+    tx.run(_HOLD_DAY, {**day, "b_held_tokens": tokens - hold.tokens})
 
 
 def touch_key(tx: Transaction, key_id: int, now: int) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from .. import money
 from ..errors import InsufficientCredits, RateLimited
@@ -17,21 +18,39 @@ SECOND_US = 1_000_000
 # When other requests hold what is missing, nobody knows how much of it they will return, or when.
 HELD_RETRY_S = 2
 BUSY_RETRY_S = 1
+# An answer holds so many tokens at first, and so many more each time it has used them up.
+ANSWER_STEP_TOKENS = 512
+# A request holds its whole answer at once when so many others of its account could do the same.
+PEERS = 64
 NO_RETRY = (("x-should-retry", "false"),)
 
 
 class Need(Struct, frozen=True):
-    """What one request may take at most: both bounds in tokens, prices in nano-dollars per token."""
+    """What one request may take at most: both bounds in tokens, prices in nano-dollars per token.
+
+    `can_grow` says that it may begin with a part of its answer and ask for more as it goes on. `least_prompt_tokens`
+    is what its prompt surely has, for a prompt that can be counted exactly when its bound does not fit.
+    """
 
     prompt_tokens: int
     output_tokens: int
     input_nanousd: int
     output_nanousd: int
+    can_grow: bool = False
+    least_prompt_tokens: Callable[[], int] | None = None
 
     @property
     def least_tokens(self) -> int:
         """What it cannot do without: its prompt, and one token of an answer if it wants any."""
         return self.prompt_tokens + min(1, self.output_tokens)
+
+    @property
+    def tokens(self) -> int:
+        return self.prompt_tokens + self.output_tokens
+
+    @property
+    def worth_nanousd(self) -> int:
+        return self.prompt_tokens * self.input_nanousd + self.output_tokens * self.output_nanousd
 
 
 class Standing(Struct, frozen=True):
@@ -55,10 +74,15 @@ class Standing(Struct, frozen=True):
 
 
 class Room(Struct, frozen=True):
-    """What is granted to one request: tokens of an answer, and whether credits pay for it."""
+    """What is granted to one request: tokens of its prompt and of an answer, and whether credits pay for it.
 
+    `must_count` says that only the least of the prompt is held: it has to be counted before anything is sent.
+    """
+
+    prompt_tokens: int
     output_tokens: int
     is_prepaid: bool
+    must_count: bool = False
 
 
 class LimitState(Struct, frozen=True):
@@ -94,34 +118,76 @@ class _Window(Struct, frozen=True):
 
 
 def room(caller: Caller, need: Need, standing: Standing, now: datetime) -> Room:
-    """What of an answer fits into what is left: all that is wanted, or as many tokens as the tightest limit allows.
+    """What of an answer fits into what is left: all that is wanted, a first part of it, or as much as there is.
 
     Raises RateLimited with the seconds after which a retry can succeed, or InsufficientCredits.
     """
     _check_concurrency(caller, standing)
     if not caller.is_live:
-        return Room(need.output_tokens, is_prepaid=False)
-    granted, refusal = need.output_tokens, None
+        return Room(need.prompt_tokens, need.output_tokens, is_prepaid=False)
+    try:
+        return _fit(caller, need, standing, now)
+    except (RateLimited, InsufficientCredits):
+        if need.least_prompt_tokens is None:
+            raise
+    least = min(need.least_prompt_tokens(), need.prompt_tokens)
+    if least == need.prompt_tokens:
+        return _fit(caller, need, standing, now)
+    need = replace(need, prompt_tokens=least, output_tokens=min(1, need.output_tokens))
+    return replace(_fit(caller, need, standing, now), must_count=True)
+
+
+def more(caller: Caller, need: Need, standing: Standing, now: datetime, is_prepaid: bool | None) -> Room:
+    """What of `need` fits for a request that has been admitted; `standing` is without what it holds already.
+
+    What pays for it stays as it is, unless `is_prepaid` is None. Raises as `room` does.
+    """
+    return _fit(caller, need, standing, now, is_prepaid)
+
+
+def _fit(caller: Caller, need: Need, standing: Standing, now: datetime, is_prepaid: bool | None = None) -> Room:
+    peers = max(1, min(PEERS, caller.plan.concurrent_requests - standing.open_requests))
+    granted, refusal, is_plenty = need.output_tokens, None, True
     for window in _windows(caller, standing):
+        if is_prepaid and _is_budget(window) and not caller.plan.is_prepaid:
+            continue
         if window.left >= need.least_tokens:
             granted = min(granted, window.left - need.prompt_tokens)
-        elif refusal is None and _credits_may_pay(caller, window, need):
-            refusal = _refusal(window, need, now)
+            is_plenty = is_plenty and window.left >= peers * need.tokens
+        elif refusal is None and is_prepaid is None and _credits_may_pay(caller, window, need):
+            refusal = _refusal(window, need, standing, now)
         else:
-            raise _refusal(window, need, now)
-    if refusal is None and not caller.plan.is_prepaid:
-        return Room(granted, is_prepaid=False)
-    try:
-        return Room(min(granted, _affordable(caller, need, standing)), is_prepaid=True)
-    except InsufficientCredits as error:
-        # Whoever has a budget that starts again at midnight is better told so than sent to pay.
-        raise (refusal or error) from error
+            raise _refusal(window, need, standing, now)
+    if is_prepaid is None:
+        is_prepaid = refusal is not None or caller.plan.is_prepaid
+    if is_prepaid:
+        try:
+            left = _credits_left(caller, need, standing)
+        except InsufficientCredits as error:
+            # Whoever has a budget that starts again at midnight is better told so than sent to pay.
+            raise (refusal or error) from error
+        granted = min(granted, _affordable(need, left))
+        is_plenty = is_plenty and left >= peers * need.worth_nanousd
+    if need.can_grow and not is_plenty:
+        granted = min(granted, ANSWER_STEP_TOKENS)
+    return Room(need.prompt_tokens, granted, is_prepaid)
+
+
+def _is_budget(window: _Window) -> bool:
+    return window.code == "tokens_per_day" and window.scope == "account"
 
 
 def _credits_may_pay(caller: Caller, window: _Window, need: Need) -> bool:
-    """Credits step in for a budget that is used up, not for one that open requests hold and may give back."""
-    is_budget = window.code == "tokens_per_day" and window.scope == "account"
-    return caller.uses_credits and is_budget and window.limit - window.counted < need.least_tokens
+    """Credits step in for a budget that is used up, not for one that open requests hold and may give back.
+
+    A prompt known by its bound only is counted first: the budget that was paid for may be enough for it.
+    """
+    if not (caller.uses_credits and _is_budget(window)):
+        return False
+    left, least = window.limit - window.counted, need.least_tokens
+    if left < least and need.least_prompt_tokens is not None:
+        least += min(need.least_prompt_tokens(), need.prompt_tokens) - need.prompt_tokens
+    return left < least
 
 
 def states(caller: Caller, standing: Standing, now: datetime) -> list[LimitState]:
@@ -177,11 +243,24 @@ def _windows(caller: Caller, standing: Standing) -> Iterator[_Window]:
         yield _Window("tokens_per_day", "key", caller.tokens_per_day, counted, held)
 
 
-def _refusal(window: _Window, need: Need, now: datetime) -> RateLimited:
-    return _minute_refusal(window, need, now) if window.code == "tokens_per_minute" else _day_refusal(window, need, now)
+def _refusal(window: _Window, need: Need, standing: Standing, now: datetime) -> RateLimited:
+    refuse = _minute_refusal if window.code == "tokens_per_minute" else _day_refusal
+    return refuse(window, need, standing, now)
 
 
-def _minute_refusal(window: _Window, need: Need, now: datetime) -> RateLimited:
+def _held(window: _Window, standing: Standing) -> str:
+    """What is used and what is held, and by how many requests; a key's own are not counted by themselves."""
+    who = f"{standing.open_requests} requests" if standing.open_requests > 1 else "a request"
+    verb = "are" if standing.open_requests > 1 else "is"
+    if window.scope == "key":
+        who, verb = "requests of this key", "are"
+    return (
+        f"{window.counted:,} are used and {window.held:,} are held by {who} that {verb} still being answered. "
+        f"What is not used of them comes back: retry when one is done."
+    )
+
+
+def _minute_refusal(window: _Window, need: Need, standing: Standing, now: datetime) -> RateLimited:
     least, limit = need.least_tokens, window.limit
     if least > limit:
         return RateLimited(
@@ -198,8 +277,7 @@ def _minute_refusal(window: _Window, need: Need, now: datetime) -> RateLimited:
             break
     if limit - window.counted >= least:
         return RateLimited(
-            f"The {limit:,} tokens a minute of this plan are held by requests that are still being answered. "
-            "What they do not use comes back: retry when they are done.",
+            f"Of the {limit:,} tokens a minute of this plan, {_held(window, standing)}",
             code=window.code,
             retry_after_s=min(HELD_RETRY_S, retry_after_s),
         )
@@ -210,11 +288,10 @@ def _minute_refusal(window: _Window, need: Need, now: datetime) -> RateLimited:
     )
 
 
-def _day_refusal(window: _Window, need: Need, now: datetime) -> RateLimited:
+def _day_refusal(window: _Window, need: Need, standing: Standing, now: datetime) -> RateLimited:
     if window.limit - window.counted >= need.least_tokens:
         return RateLimited(
-            f"{window.noun} of {window.limit:,} tokens is held by requests that are still being answered. "
-            "What they do not use comes back: retry when they are done.",
+            f"{window.noun} is {window.limit:,} tokens, of which {_held(window, standing)}",
             code=window.code,
             retry_after_s=HELD_RETRY_S,
         )
@@ -230,8 +307,8 @@ def _day_refusal(window: _Window, need: Need, now: datetime) -> RateLimited:
     )
 
 
-def _affordable(caller: Caller, need: Need, standing: Standing) -> int:
-    """How many tokens of an answer the credits cover. Raises InsufficientCredits when they do not cover the least."""
+def _credits_left(caller: Caller, need: Need, standing: Standing) -> int:
+    """The nano-dollars that may still be spent. Raises InsufficientCredits when they do not cover the least."""
     left = standing.credit_nanousd - standing.held_nanousd
     least = need.prompt_tokens * need.input_nanousd + min(1, need.output_tokens) * need.output_nanousd
     if left <= 0 or left < least:
@@ -248,13 +325,18 @@ def _affordable(caller: Caller, need: Need, standing: Standing) -> int:
             continue
         if cap - used < least:
             raise InsufficientCredits(
-                f"This request could cost more than is left of {whose} limit of ${money.usd_text(cap)} a month. "
+                f"This request costs more than is left of {whose} limit of ${money.usd_text(cap)} a month. "
                 "It starts again on the first, 00:00 UTC; raise it before then: Dashboard → "
                 + ("Billing." if whose == "the account's" else "API keys."),
                 code="monthly_limit",
                 headers=NO_RETRY,
             )
         left = min(left, cap - used)
+    return left
+
+
+def _affordable(need: Need, left: int) -> int:
+    """How many tokens of an answer so many nano-dollars cover."""
     if not need.output_nanousd:
         return need.output_tokens
     return (left - need.prompt_tokens * need.input_nanousd) // need.output_nanousd

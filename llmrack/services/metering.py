@@ -9,13 +9,16 @@ import logging
 import os
 import secrets
 import socket
+import threading
+import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from ..errors import Unavailable
+from ..errors import InsufficientCredits, RateLimited, Unavailable
 from ..store.base import microseconds
 from ..store.db import Store, Transaction
 from . import admissions, ledger, limits, standings
@@ -43,6 +46,15 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+class _Question:
+    """One query for the limit of a key, shared by those who came before it was asked."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.asked_at = float("-inf")
+        self.answer: LimitState | None = None
+
+
 class Meter:
     """Keeps the usage rows of one process. `owner` names that process on its rows."""
 
@@ -62,7 +74,7 @@ class Meter:
         self._open: dict[str, int] = {}
         self._unsettled: dict[str, tuple[Settlement, int]] = {}
         self._touched: dict[int, int] = {}
-        self._told: dict[tuple[int, int], tuple[int, LimitState | None]] = {}
+        self._questions: weakref.WeakValueDictionary[int, _Question] = weakref.WeakValueDictionary()
         self._away_at: int | None = None
 
     def admit(self, admission: Admission) -> Grant:
@@ -77,8 +89,10 @@ class Meter:
 
         def reserve(tx: Transaction) -> tuple[Standing, limits.Room, dict[str, object]]:
             standing = _standing(tx, caller, now)
-            room = limits.room(caller, need, standing, now)
-            row = admissions.row(admission, replace(need, output_tokens=room.output_tokens), now, room.is_prepaid)
+            with _told_with_refusals(caller, standing, now):
+                room = limits.room(caller, need, standing, now)
+            granted = replace(need, prompt_tokens=room.prompt_tokens, output_tokens=room.output_tokens)
+            row = admissions.row(admission, granted, now, room.is_prepaid)
             ledger.open_row(tx, {**row, "owner": self.owner, "expires_at": at + self._lease_us})
             if not is_touched:
                 ledger.touch_key(tx, caller.key_id, at)
@@ -89,8 +103,39 @@ class Meter:
         self._open[admission.request_id] = at + self._lease_us
         if not is_touched:
             self._note_touched(caller.key_id, at)
-        state = limits.state(caller, admissions.with_hold(standing, row, at), now)
-        return Grant(room.output_tokens, state, int(row["held_tokens"]))  # type: ignore[call-overload]
+        held = int(row["held_tokens"])  # type: ignore[call-overload]
+        return _grant(admission, room, held, limits.state(caller, admissions.with_hold(standing, held, at), now))
+
+    def grow(self, admission: Admission, grant: Grant, prompt_tokens: int, output_tokens: int) -> Grant:
+        """Hold so many tokens from now on, or of the answer as many as there are; what `grant` held is part of them.
+
+        A prompt that had to be counted decides anew what pays for the request. Raises RateLimited or
+        InsufficientCredits when not even one token of an answer fits, Unavailable when the store cannot be reached.
+        """
+        now, caller = self._clock(), admission.caller
+        need = replace(
+            admissions.need(admission),
+            prompt_tokens=prompt_tokens,
+            output_tokens=output_tokens,
+            can_grow=admission.can_grow and grant.must_count,
+            least_prompt_tokens=None,
+        )
+
+        def extend(tx: Transaction) -> Grant:
+            hold = ledger.hold(tx, admission.request_id)
+            if hold is None:
+                # The sweeper took this process for dead and has settled the request.
+                raise Unavailable("The request is settled already. Retry is safe.")
+            standing = _standing_beside(tx, caller, hold)
+            with _told_with_refusals(caller, standing, now):
+                room = limits.more(caller, need, standing, now, None if grant.must_count else bool(hold.is_prepaid))
+            granted = replace(need, output_tokens=room.output_tokens)
+            nanousd = granted.worth_nanousd if room.is_prepaid else 0
+            ledger.change_hold(tx, admission.request_id, hold, granted.tokens, nanousd, room.is_prepaid)
+            standing = admissions.with_hold(standing, granted.tokens, hold.created_at)
+            return _grant(admission, room, granted.tokens, limits.state(caller, standing, now))
+
+        return self._store.commit(extend)
 
     def checkpoint(self, request_id: str, prompt_tokens: int, completion_tokens: int) -> None:
         """Note what was delivered so far. A store that is away does not cut a stream: the next one catches up."""
@@ -122,19 +167,21 @@ class Meter:
         with self._store.query() as query:
             return _standing(query, caller, self._clock(), is_locked=False)
 
-    def limits(self, caller: Caller, *, at_most_s_old: int = 0) -> LimitState | None:
-        """The limit on tokens at this moment, for the headers of a response that admitted nothing."""
-        now = self._clock()
-        at, who = microseconds(now), (caller.account_id, caller.key_id)
-        told_at, told = self._told.get(who, (0, None))
-        if at - told_at < at_most_s_old * SECOND_US:
-            return told
-        standing = self.standing(caller) if caller.is_live else Standing()
-        told = limits.state(caller, standing, now)
-        if len(self._told) > REMEMBERED_KEYS:
-            self._told.clear()
-        self._told[who] = (at, told)
-        return told
+    def limits(self, caller: Caller) -> LimitState | None:
+        """The limit on tokens at this moment, for the headers of a response that admitted nothing.
+
+        A crowd that is refused must not become a crowd of queries: those of one key that come while a query runs
+        share the next one.
+        """
+        asked_at = time.monotonic()
+        if not caller.is_live:
+            return limits.state(caller, Standing(), self._clock())
+        question = self._questions.setdefault(caller.key_id, _Question())
+        with question.lock:
+            if question.asked_at <= asked_at:
+                question.asked_at = time.monotonic()
+                question.answer = limits.state(caller, self.standing(caller), self._clock())
+            return question.answer
 
     def heartbeat(self) -> int:
         """Book what could not be booked, and renew the rows of requests still being answered; how many were renewed.
@@ -205,12 +252,66 @@ class Meter:
         self._touched[key_id] = at
 
 
+def _grant(admission: Admission, room: limits.Room, held_tokens: int, state: LimitState | None) -> Grant:
+    return Grant(
+        output_tokens=room.output_tokens,
+        limits=state,
+        held_tokens=held_tokens,
+        prompt_tokens=room.prompt_tokens,
+        is_whole=not room.must_count and (not admission.can_grow or room.output_tokens >= admission.output_tokens),
+        must_count=room.must_count,
+    )
+
+
+@contextmanager
+def _told_with_refusals(caller: Caller, standing: Standing, now: datetime) -> Iterator[None]:
+    """A refusal carries the limit on tokens that it was decided by, so that its headers agree with its sentence."""
+    try:
+        yield
+    except (RateLimited, InsufficientCredits) as error:
+        error.token_limits = limits.state(caller, standing, now)
+        raise
+
+
+def _standing_beside(tx: Transaction, caller: Caller, hold: ledger.Hold) -> Standing:
+    """What stands against an account beside an open request, on the day and around the minute of its admission."""
+    who = standings.Who(caller.account_id, caller.key_id, caller.mode)
+    minute_us = limits.MINUTE_S * SECOND_US
+    since = hold.created_at - minute_us if caller.plan.tokens_per_minute is not None else None
+    standing = standings.standing(tx, who, hold.day, since, has_monthly_limit=_has_monthly_limit(caller))
+    entries = list(standing.minute)
+    own = (hold.created_at, hold.tokens)
+    if own in entries:
+        entries.remove(own)
+    return replace(
+        standing,
+        open_requests=standing.open_requests - 1,
+        held_today=standing.held_today - hold.tokens,
+        key_held_today=standing.key_held_today - hold.tokens,
+        minute=_fullest(entries, hold.created_at, minute_us),
+        held_this_minute=max(0, standing.held_this_minute - hold.tokens),
+        held_nanousd=standing.held_nanousd - hold.nanousd,
+        month_nanousd=standing.month_nanousd - hold.nanousd,
+        key_month_nanousd=standing.key_month_nanousd - hold.nanousd,
+    )
+
+
+def _fullest(entries: list[tuple[int, int]], at: int, minute_us: int) -> tuple[tuple[int, int], ...]:
+    """The entries of that minute around `at` which has most tokens: a token counts at its request's admission."""
+    ends = [at, *(entry_at for entry_at, _ in entries if at <= entry_at < at + minute_us)]
+    minutes = [tuple(entry for entry in entries if end - minute_us < entry[0] <= end) for end in ends]
+    return max(minutes, key=lambda minute: sum(tokens for _, tokens in minute))
+
+
+def _has_monthly_limit(caller: Caller) -> bool:
+    may_spend = caller.plan.is_prepaid or caller.uses_credits
+    return may_spend and (caller.account_nanousd_per_month, caller.nanousd_per_month) != (None, None)
+
+
 def _standing(tx: Transaction, caller: Caller, now: datetime, *, is_locked: bool = True) -> Standing:
     has_minute = caller.plan.tokens_per_minute is not None
     since = microseconds(now) - limits.MINUTE_S * SECOND_US if has_minute else None
     who = standings.Who(caller.account_id, caller.key_id, caller.mode)
-    may_spend = caller.plan.is_prepaid or caller.uses_credits
-    has_monthly_limit = may_spend and (caller.account_nanousd_per_month, caller.nanousd_per_month) != (None, None)
     return standings.standing(
-        tx, who, admissions.day(now), since, has_monthly_limit=has_monthly_limit, is_locked=is_locked
+        tx, who, admissions.day(now), since, has_monthly_limit=_has_monthly_limit(caller), is_locked=is_locked
     )

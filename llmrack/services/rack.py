@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..catalog import Catalog
 from ..engines.base import Engine
@@ -12,6 +12,7 @@ from ..store.db import Store
 from ..wire.asks import Features
 from .features import Probe
 from .metering import Meter
+from .promptbounds import PromptBounds
 
 
 @dataclass(frozen=True)
@@ -39,3 +40,4 @@ class Rack:
     store: Store
     meter: Meter
     engines: Engines
+    prompts: PromptBounds = field(default_factory=PromptBounds)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Generator
-from typing import Any
+from typing import Any, cast
 
 from ..engines.base import Call, ClientGone, Engine
 from ..errors import ApiError, PermissionRefused
-from ..wire.asks import Ask, EmbedAsk, Usage
+from ..wire.asks import Ask, EmbedAsk, Tally, Usage
 from ..wire.ollama import Reply
 from .callers import Caller
 from .metering import Admission, Grant, LimitState, Meter, Settlement
 from .rack import Rack
+from .reservations import Reservation
 
 log = logging.getLogger(__name__)
 
@@ -32,19 +33,85 @@ class Run:
         self._first_token_ns = 0
         self._durations = Durations()
         self._is_settled = False
-        self.grant: Grant = rack.meter.admit(_admission(ask, caller, call))
+        self._is_repair = False
+        self._choice = -1
+        self._bodies: list[dict[str, Any]] = []
+        self._bounds = rack.prompts
+        # Without an answer its prompt is only charged once it is counted, so the estimate is held.
+        bounds = [
+            rack.prompts.bound(ask.model, ask.endpoint, size) if ask.output_tokens else size.estimate
+            for size in ask.prompt_sizes
+        ]
+        admission = _admission(ask, caller, call, sum(bounds))
+        self._reservation = Reservation(ask, admission, bounds, rack.meter)
 
-    def replies(self, body: dict[str, Any]) -> Generator[list[Reply]]:
-        """The engine's batches for one body, each of which is to be noted. They raise ApiError, ClientGone."""
-        answer = self.engine.chat if self.ask.endpoint == "chat" else self.engine.generate
-        return answer(body, self.call)
+    @property
+    def grant(self) -> Grant:
+        return self._reservation.grant
+
+    def bodies(self) -> list[dict[str, Any]]:
+        """The bodies for the engine, one for each choice. An answer that grows is read while it is made."""
+        ask, grant = cast(Ask, self.ask), self.grant
+        bodies = ask.bodies(grant.output_tokens if grant.is_whole else ask.output_tokens)
+        if not grant.is_whole:
+            # To be counted, if need be.
+            self._bodies = bodies
+            for body in bodies:
+                body["stream"] = True
+        return list(bodies)
+
+    def replies(self, body: dict[str, Any], *, is_repair: bool = False) -> Generator[list[Reply]]:
+        """The engine's batches for the next choice's body, or for a repair of the last one; each is to be noted.
+
+        They raise ApiError, ClientGone.
+        """
+        self._is_repair = is_repair
+        self._choice += not is_repair
+        batches = self._answer(body)
+        # Each generator costs a stream half a kilobyte and a microsecond a piece.
+        if self.grant.is_whole or is_repair:
+            return batches
+        return self._reservation.cover(batches, self._choice, self._count)
+
+    def _answer(self, body: dict[str, Any]) -> Generator[list[Reply]]:
+        return (self.engine.chat if self.ask.endpoint == "chat" else self.engine.generate)(body, self.call)
+
+    def _count(self, choice: int) -> Generator[list[Reply], None, int]:
+        """The tokens of a choice's prompt: the model server reads it, as it has to anyway, and makes one token.
+
+        Yields empty batches while it is silent.
+        """
+        body = self._bodies[choice]
+        counting = {name: value for name, value in body.items() if name in _OF_THE_PROMPT}
+        counting |= {"stream": False, "options": body["options"] | {"num_predict": 1}}
+        last = Reply()
+        for batch in self._answer(counting):
+            if batch:
+                last = batch[-1]
+            else:
+                yield batch
+        size = self.ask.prompt_sizes[choice]
+        self._reservation.learn(self._bounds, choice, last)
+        return Tally(self.ask.model, size.estimate, last=last).usage.prompt_tokens
 
     def note(self, batch: list[Reply]) -> None:
-        """Take the time of the first token, and the times that the last line of a batch may report."""
+        """Take the time of the first token, and what the last line of a batch may report.
+
+        Raises RateLimited or InsufficientCredits when its counts do not fit and nothing was delivered.
+        """
         if batch:
+            last = batch[-1]
+            if last.done:
+                self._durations.note(last)
+                is_delivered = self.ask.stream and self._first_token_ns > 0
+                self._reservation.learn(self._bounds, self._choice, last)
+                self._reservation.end(self._choice, last, is_repair=self._is_repair, is_delivered=is_delivered)
             if not self._first_token_ns:
                 self._first_token_ns = time.perf_counter_ns() - self._started
-            self._durations.note(batch[-1])
+
+    def hold(self, usage: Usage) -> None:
+        """Hold what an answer without tokens of its own took. Raises RateLimited, InsufficientCredits."""
+        self._reservation.hold(usage.prompt_tokens, usage.completion_tokens)
 
     def limits_after(self, usage: Usage) -> LimitState | None:
         """What is left of the limit on tokens once a complete answer is booked."""
@@ -55,6 +122,9 @@ class Run:
         if self._is_settled:
             return
         self._is_settled = True
+        counted = self._reservation.counted_prompt
+        if counted is not None and usage.prompt_tokens and outcome != "completed":
+            usage = Usage(counted, usage.completion_tokens, usage.cached_tokens)
         settlement = Settlement(
             outcome=outcome,
             prompt_tokens=usage.prompt_tokens,
@@ -105,7 +175,11 @@ class Durations:
         self.queue_ns += max(0, (reply.total_duration or 0) - load - prompt - generation)
 
 
-def _admission(ask: Ask | EmbedAsk, caller: Caller, call: Call) -> Admission:
+# The fields of a body that decide what its prompt is.
+_OF_THE_PROMPT = {"model", "messages", "tools", "think", "prompt", "suffix", "truncate", "shift", "raw"}
+
+
+def _admission(ask: Ask | EmbedAsk, caller: Caller, call: Call, prompt_tokens: int) -> Admission:
     """Raises PermissionRefused for a model that the key is not for."""
     if caller.models is not None and ask.model.id not in caller.models:
         raise PermissionRefused(
@@ -118,10 +192,12 @@ def _admission(ask: Ask | EmbedAsk, caller: Caller, call: Call) -> Admission:
         caller=caller,
         endpoint=ask.endpoint,
         model=ask.model,
-        prompt_tokens=ask.prompt_tokens,
+        prompt_tokens=prompt_tokens,
         output_tokens=ask.output_tokens,
         user=ask.user,
         stream=ask.stream,
+        can_grow=caller.is_live and ask.output_tokens > 0,
+        least_prompt_tokens=ask.least_prompt_tokens if caller.is_live else None,
     )
 
 

@@ -46,7 +46,7 @@ class Streaming:
     def __init__(self, run: Run, ask: Ask, created: int) -> None:
         self._run = run
         # Each goes as soon as it is sent: an iterator over a list would keep them all, with their prompts.
-        self._bodies = deque(ask.bodies(run.grant.output_tokens))
+        self._bodies = deque(run.bodies())
         self._wire = ask.open_stream(runs.answer_id(ask, run.call), created)
         self._choice = -1
         self._batches: Generator[list[Reply]] | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -16,6 +17,8 @@ IMAGE_TOKENS = 768
 MESSAGE_TOKENS = 16
 # The longest tokens of the vocabularies in use are runs of 128 blanks, so no token holds more bytes than this.
 LONGEST_TOKEN_BYTES = 256
+# A piece of an answer that is longer than any usual token holds several.
+LUMP_BYTES = 64
 HEADER_NAMES = 20
 
 
@@ -25,6 +28,17 @@ class Features:
 
     logprobs: bool = True
     image_urls: bool = False
+
+
+@dataclass(frozen=True)
+class PromptSize:
+    """What is known of one prompt without its tokenizer. `estimate` is its usual number of tokens, rather too high."""
+
+    bytes: int
+    estimate: int
+    messages: int = 1
+    images: int = 0
+    has_tools: bool = False
 
 
 @dataclass
@@ -85,7 +99,8 @@ class Plain(Protocol):
 class Ask(Protocol):
     """A checked chat or text completion request.
 
-    `prompt_tokens` and `output_tokens` are upper estimates to reserve; `ignored` names what had no effect.
+    `prompt_tokens` estimates all prompts, each of `prompt_sizes` is one; `output_tokens` are wanted at most; `ignored`
+    names what had no effect.
     `schemas` and `must_call` are for engines that can hold more of a schema than a body says; see `engines.base.Call`.
     """
 
@@ -97,8 +112,12 @@ class Ask(Protocol):
     ignored: tuple[str, ...]
     prompt_tokens: int
     output_tokens: int
+    prompt_sizes: Sequence[PromptSize]
     must_call: bool
     schemas: dict[str, Any]
+
+    def least_prompt_tokens(self) -> int:
+        """So many tokens the prompts have whatever the tokenizer."""
 
     def bodies(self, output_tokens: int) -> list[dict[str, Any]]:
         """One body for Ollama's native API per choice; together they make at most `output_tokens` tokens."""
@@ -118,6 +137,9 @@ class EmbedAsk(Protocol):
     ignored: tuple[str, ...]
     prompt_tokens: int
     output_tokens: int
+    prompt_sizes: Sequence[PromptSize]
+
+    def least_prompt_tokens(self) -> int: ...
 
     def body(self) -> dict[str, Any]: ...
 
@@ -227,7 +249,7 @@ def refuse_too_long(model: Model, texts: list[str], size_bytes: int, param: str)
     """
     if size_bytes <= 2 * model.num_ctx:
         return
-    least = max(_words(texts, model.num_ctx), size_bytes // LONGEST_TOKEN_BYTES)
+    least = least_tokens(texts, size_bytes, model.num_ctx)
     if least > model.num_ctx:
         raise InvalidRequest(
             f"The prompt has at least {least} tokens, but the context of {model.id} holds {model.num_ctx}. Send less.",
@@ -236,7 +258,12 @@ def refuse_too_long(model: Model, texts: list[str], size_bytes: int, param: str)
         )
 
 
-def _words(texts: list[str], enough: int) -> int:
+def least_tokens(texts: Iterable[str], size_bytes: int, enough: int) -> int:
+    """So many tokens some texts have whatever the tokenizer; counting stops soon after `enough`."""
+    return max(_words(texts, enough), size_bytes // LONGEST_TOKEN_BYTES)
+
+
+def _words(texts: Iterable[str], enough: int) -> int:
     """How many words there are, at least: counting stops soon after `enough`."""
     words = 0
     for text in texts:

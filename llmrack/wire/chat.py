@@ -8,7 +8,17 @@ from typing import Any
 from ..catalog import Catalog, Model
 from ..errors import InvalidRequest
 from . import calls, fields, jsonbody, messages, rows, tools
-from .asks import Features, estimate, header_names, length_bytes, load_body, refuse_too_long, room
+from .asks import (
+    Features,
+    PromptSize,
+    estimate,
+    header_names,
+    least_tokens,
+    length_bytes,
+    load_body,
+    refuse_too_long,
+    room,
+)
 from .chatplain import ChatPlain
 from .chatstream import ChatStream
 from .messages import Conversation
@@ -52,8 +62,12 @@ class ChatAsk:
     top_logprobs: int | None
     has_usage_chunk: bool
     schemas: dict[str, Any]
+    prompt_sizes: tuple[PromptSize, ...]
     endpoint: str = "chat"
     id_prefix: str = "chatcmpl-"
+
+    def least_prompt_tokens(self) -> int:
+        return least_tokens(self.conversation.texts, self.prompt_sizes[0].bytes, self.model.num_ctx)
 
     def bodies(self, output_tokens: int) -> list[dict[str, Any]]:
         return [self.body(self.conversation.messages, min(output_tokens, self.output_tokens))]
@@ -122,6 +136,9 @@ def parse(raw: bytes, catalog: Catalog, features: Features) -> ChatAsk:
         top_logprobs=_top_logprobs(values, features),
         has_usage_chunk=values.get("stream_options", {}).get("include_usage", False),
         schemas=_schemas(format_, offered),
+        prompt_sizes=(
+            PromptSize(size_bytes, prompt_tokens, len(conversation.messages), conversation.images, bool(ours)),
+        ),
     )
 
 

@@ -8,7 +8,18 @@ from typing import Any
 from ..catalog import Catalog, Model
 from ..errors import InvalidRequest
 from . import fields, jsonbody, rows
-from .asks import Features, estimate, header_names, length_bytes, load_body, refuse_too_long, room, shares
+from .asks import (
+    Features,
+    PromptSize,
+    estimate,
+    header_names,
+    least_tokens,
+    length_bytes,
+    load_body,
+    refuse_too_long,
+    room,
+    shares,
+)
 from .chat import options, require_logprobs
 from .textanswer import TextPlain, TextStream
 
@@ -22,7 +33,7 @@ class CompletionAsk:
     user: str | None
     ignored: tuple[str, ...]
     prompts: list[str]
-    prompt_estimates: list[int]
+    prompt_sizes: list[PromptSize]
     bounds: list[int]
     suffix: str
     options: dict[str, Any]
@@ -37,8 +48,11 @@ class CompletionAsk:
     output_tokens: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.prompt_tokens = sum(self.prompt_estimates)
+        self.prompt_tokens = sum(size.estimate for size in self.prompt_sizes)
         self.output_tokens = sum(self.bounds)
+
+    def least_prompt_tokens(self) -> int:
+        return least_tokens(self.prompts, sum(size.bytes for size in self.prompt_sizes), self.model.num_ctx)
 
     def bodies(self, output_tokens: int) -> list[dict[str, Any]]:
         bounds = shares(self.bounds, output_tokens)
@@ -84,7 +98,7 @@ def parse(raw: bytes, catalog: Catalog, features: Features) -> CompletionAsk:
         user=values.get("user"),
         ignored=header_names(unknown),
         prompts=prompts,
-        prompt_estimates=estimates,
+        prompt_sizes=[PromptSize(size, tokens) for size, tokens in zip(sizes, estimates, strict=True)],
         bounds=[room(model, tokens, values.get("max_tokens")) for tokens in estimates],
         suffix=suffix,
         options=options(fields.COMPLETIONS, values),

@@ -11,7 +11,7 @@ from typing import Any
 from ..catalog import Catalog, Model
 from ..errors import InvalidRequest, UpstreamError
 from . import fields, jsonbody, rows, sse
-from .asks import Usage, estimate, header_names, length_bytes, refuse_too_long
+from .asks import PromptSize, Usage, estimate, header_names, least_tokens, length_bytes, refuse_too_long
 from .ollama import EmbedReply
 
 
@@ -26,9 +26,13 @@ class EmbedAsk:
     inputs: list[str]
     dimensions: int
     is_base64: bool
+    prompt_sizes: tuple[PromptSize, ...]
     endpoint: str = "embeddings"
     stream: bool = False
     output_tokens: int = 0
+
+    def least_prompt_tokens(self) -> int:
+        return least_tokens(self.inputs, sum(size.bytes for size in self.prompt_sizes), self.model.num_ctx)
 
     def body(self) -> dict[str, Any]:
         return {
@@ -84,13 +88,15 @@ def parse(raw: bytes, catalog: Catalog) -> EmbedAsk:
     sizes = [length_bytes(text) for text in inputs]
     for index, size in enumerate(sizes):
         refuse_too_long(model, [inputs[index]], size, f"input[{index}]" if len(inputs) > 1 else "input")
+    estimates = [estimate(model, size, 1) for size in sizes]
     return EmbedAsk(
         model=model,
         user=values.get("user"),
         ignored=header_names(unknown),
-        prompt_tokens=sum(estimate(model, size, 1) for size in sizes),
+        prompt_tokens=sum(estimates),
         inputs=inputs,
         dimensions=_dimensions(values.get("dimensions"), model),
+        prompt_sizes=tuple(PromptSize(size, tokens) for size, tokens in zip(sizes, estimates, strict=True)),
         is_base64=values.get("encoding_format") == "base64",
     )
 

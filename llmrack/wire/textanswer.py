@@ -17,7 +17,7 @@ class _Answer:
     def __init__(self, ask: CompletionAsk, id: str, created: int) -> None:
         self._ask = ask
         self._head = {"id": id, "object": "text_completion", "created": created, "model": ask.model.id}
-        self._tallies = [Tally(ask.model, tokens) for tokens in ask.prompt_estimates]
+        self._tallies = [Tally(ask.model, size.estimate) for size in ask.prompt_sizes]
         # Where the next token stands in the choice's text, which `text_offset` counts in characters.
         self._offsets = [len(prompt) if ask.echo else 0 for prompt in ask.prompts]
 

@@ -19,8 +19,10 @@ from llmrack import errors
 from llmrack.docsite import headers
 from llmrack.docsite.headings import plain
 from llmrack.docsite.site import Site
+from llmrack.services.limits import ANSWER_STEP_TOKENS
 from llmrack.settings import ROOT
 from llmrack.wire import fields
+from llmrack.wire.asks import MESSAGE_TOKENS
 from tests.support.fake_ollama import FakeOllama
 from tests.v1.conftest import Api, issue, make_app
 
@@ -209,6 +211,12 @@ def test_the_documented_headers_are_those_that_are_sent(app: Flask) -> None:
     documented = {name.lower() for name, _ in (*headers.LIMITS, *headers.GENERAL)}
     assert documented - only_sometimes - sent == set()
     assert {name for name in sent if name.startswith(("x-ratelimit", "x-llmrack"))} <= documented
+
+
+def test_the_limits_page_names_the_tokens_that_are_held(client: FlaskClient) -> None:
+    page = client.get("/docs/limits.md").get_data(as_text=True)
+    assert f"the first {ANSWER_STEP_TOKENS} tokens of its answer, and {ANSWER_STEP_TOKENS} more" in page
+    assert f"one for each byte, {MESSAGE_TOKENS} for each message" in page
 
 
 def test_documentation_pages_are_compressed_and_asked_for_by_tag(client: FlaskClient, site: Site) -> None:

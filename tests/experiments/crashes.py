@@ -18,7 +18,7 @@ from sqlalchemy import select
 
 from llmrack.money import nanousd
 from llmrack.services import accounts
-from llmrack.services.metering import Meter, Settlement
+from llmrack.services.metering import Grant, Meter, Settlement
 from llmrack.store.base import Base
 from llmrack.store.db import Store, Transaction
 from llmrack.store.models import Usage
@@ -68,7 +68,7 @@ def run(url: str, times: int) -> dict[str, Any]:
         # The first request of a day takes one statement more than the others.
         desk.spend(caller, 1, 1)
         points = {}
-        for operation in ("admit", "checkpoint", "settle"):
+        for operation in ("admit", "grow", "checkpoint", "settle"):
             point = 0
             while not _survives(url, store, desk, caller, operation, point):
                 for _ in range(times - 1):
@@ -107,6 +107,7 @@ def _child(url: str, operation: str, point: int, admission: Any) -> None:
             dying.point = point
             work: dict[str, Callable[[Meter], object]] = {
                 "admit": lambda meter: meter.admit(admission),
+                "grow": lambda meter: meter.grow(admission, Grant(50, None), 10, 90),
                 "checkpoint": lambda meter: meter.checkpoint(admission.request_id, 10, 20),
                 "settle": lambda meter: meter.settle(admission.request_id, Settlement("completed", 10, 30)),
             }
@@ -131,7 +132,10 @@ def _recover(desk: Desk, operation: str, request_id: str, *, has_died: bool) -> 
         assert has_died
         return
     assert found.state == "settled"
-    assert found.counted_completion_tokens in {"admit": (0,), "checkpoint": (0, 20), "settle": (0, 30)}[operation]
+    assert (
+        found.counted_completion_tokens
+        in {"admit": (0,), "grow": (0,), "checkpoint": (0, 20), "settle": (0, 30)}[operation]
+    )
 
 
 if __name__ == "__main__":

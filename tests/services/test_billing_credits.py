@@ -87,12 +87,12 @@ def test_a_grant_needs_an_amount_and_a_reason(desk: Desk, amount: int, reason: s
         credits.grant(desk.store, desk.caller("payg").account_id, amount, reason, "operator", NOON)
 
 
-def test_no_count_of_the_model_server_can_overdraw_the_balance(desk: Desk) -> None:
+def test_a_receipt_is_tokens_times_price_whatever_was_held(desk: Desk) -> None:
     caller = prepaid(desk, 1000 * PRICE)
     request_id = desk.admit(caller, 500, 500)
-    desk.meter.settle(request_id, Settlement("completed", 10**12, 10**12))
-    assert credits.balance(desk.store, caller.account_id).left_nanousd == 0
-    assert desk.row(request_id).cost_nanousd == 1000 * PRICE
+    desk.meter.settle(request_id, Settlement("completed", 700, 500))
+    assert desk.row(request_id).cost_nanousd == 1200 * PRICE
+    assert credits.balance(desk.store, caller.account_id).left_nanousd == -200 * PRICE
     desk.check_sums()
 
 

@@ -197,7 +197,7 @@ def test_a_minute_held_by_open_requests_may_be_tried_again_soon(desk: Desk) -> N
     first = desk.admit(caller, 1_000, 99_000)
     error = refusal(desk, caller, 10, 10)
     assert (error.code, error.retry_after_s) == ("tokens_per_minute", 2)
-    assert "held by requests that are still being answered" in error.message
+    assert "0 are used and 100,000 are held by a request that is still being answered" in error.message
     desk.meter.settle(first, end(prompt=1_000, completion=10))
     desk.admit(caller, 10, 10)
 

@@ -155,15 +155,6 @@ def test_a_used_up_day_is_429_until_midnight_and_not_to_be_retried(new: New) -> 
     assert "h" in refused.headers["x-ratelimit-reset-tokens"] or "m" in refused.headers["x-ratelimit-reset-tokens"]
 
 
-def test_the_model_is_asked_for_no_more_than_is_left(new: New, fake_ollama: FakeOllama) -> None:
-    api = new("free", "live", tokens_per_day=60)
-    answer = api.chat("[[tag:clamped]][[tokens:200]] hi", max_tokens=5000)
-    asked = fake_ollama.last("clamped")["body"]["options"]["num_predict"]
-    assert 0 < asked < 60
-    assert answer.get_json()["choices"][0]["finish_reason"] == "length"
-    assert answer.get_json()["usage"]["total_tokens"] <= 60
-
-
 def test_prepaid_requests_need_credits(new: New, rack: Rack) -> None:
     api = new("payg", "live", account="prepaid")
     assert error(api.chat("hi")) == (402, "insufficient_credits", "insufficient_credits")

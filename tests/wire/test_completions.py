@@ -123,7 +123,7 @@ def test_a_stream_counts_what_was_delivered_until_the_server_counts() -> None:
     assert (stream.usage.prompt_tokens, stream.usage.completion_tokens) == (0, 0)
     stream.feed(0, [piece("x"), last()])
     stream.feed(1, [piece("x")])
-    assert (stream.usage.prompt_tokens, stream.usage.completion_tokens) == (5 + ask.prompt_estimates[1], 3)
+    assert (stream.usage.prompt_tokens, stream.usage.completion_tokens) == (5 + ask.prompt_sizes[1].estimate, 3)
 
 
 def test_a_failure_and_an_error_line() -> None:
