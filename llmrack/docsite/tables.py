@@ -9,7 +9,10 @@ from .. import settings as setting_rows
 from ..catalog import CATEGORIES, Model
 from ..money import usd_per_million
 from ..settings import Setting
+from ..wire.json_schema import patterns, reading
+from ..wire.json_schema.time_budget import STRETCH_S
 from ..wire.operations import OPERATIONS
+from ..wire.validation import CHECK_S
 from . import headers
 from .cells import markdown
 from .facts import Facts, code_list
@@ -53,6 +56,21 @@ def input_price(model: Model) -> str:
 def output_price(model: Model) -> str:
     """An embedding model writes nothing that could have a price."""
     return "–" if model.is_embedding else f"${usd_per_million(model.output_nanousd)}"
+
+
+def schema_limits(_: Facts) -> str:
+    """What the JSON Schemas of one request may be."""
+    rows = [
+        ("One schema", f"{reading.MAX_SIZE:,} characters of names and strings, each part counting one"),
+        ("All schemas of `tools`", f"{reading.MAX_TOTAL_SIZE:,} characters"),
+        ("Levels", f"{reading.MAX_DEPTH}"),
+        ("Members of one list, such as an `enum`", f"{reading.MAX_LIST:,}"),
+        ("Numbers", f"whole numbers of 64 bits, others up to {reading.MAX_NUMBER:.0e}"),
+        ("Patterns", f"{reading.MAX_PATTERNS}, enforced up to {patterns.MAX_PATTERN:,} characters each"),
+        ("Time to read them", f"{STRETCH_S * 1000:.0f} ms of processor time"),
+        ("Time to check one answer", f"{CHECK_S * 1000:.0f} ms of processor time"),
+    ]
+    return markdown(("What", "At most"), rows)
 
 
 def models(facts: Facts) -> str:
@@ -194,4 +212,5 @@ TABLES: dict[str, Callable[..., str]] = {
     "triggers": triggers,
     "charges": charges,
     "settings": settings,
+    "schema-limits": schema_limits,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,14 +22,13 @@ from .asks import (
 )
 from .chatplain import ChatPlain
 from .chatstream import ChatStream
+from .json_schema.time_budget import STRETCH_S, TimeBudget, TooCostly
 from .messages import Conversation
 from .responseformat import Format
 from .tools import Tool
 
 # Words that only mean something beside tools that are used.
 _TOOL_FIELDS = ("tools", "tool_choice", "parallel_tool_calls")
-# Checking a schema takes about a second for so much of it.
-MAX_STRICT_CHARS = 100_000
 _AUTO = tools.Choice()
 _EFFORTS = {"minimal": "low", "xhigh": "max"}
 # Longest seed the model server's own type holds (an unsigned 32-bit number, of which the last means "random").
@@ -101,7 +101,8 @@ def parse(raw: bytes, catalog: Catalog, features: Features) -> ChatAsk:
     """The request in a body. Raises InvalidRequest with the field at fault."""
     body = jsonbody.decode(raw)
     model = rows.model(body, catalog, embeds=False)
-    values, unknown = rows.read(fields.CHAT, body)
+    within = _schema_time() if body.get("tools") or body.get("response_format") else _untimed
+    values, unknown = within(rows.read, fields.CHAT, body)
     conversation = messages.read(values["messages"], model, features)
     ignored = [*unknown, *_without_effect(values, model)]
     choice = values.get("tool_choice", _AUTO)
@@ -113,7 +114,7 @@ def parse(raw: bytes, catalog: Catalog, features: Features) -> ChatAsk:
     format_ = values.get("response_format")
     # A response_format alone would keep the model from ever calling the tools beside it.
     written = offered if choice.is_forced or format_ is not None else []
-    ignored += _require_checkers(written)
+    ignored += within(_require_checkers, written)
     size_bytes = conversation.size_bytes + sum(length_bytes(str(tool)) for tool in ours)
     refuse_too_long(model, conversation.texts, size_bytes, "messages")
     prompt_tokens = estimate(model, size_bytes, len(conversation.messages), conversation.images)
@@ -131,7 +132,7 @@ def parse(raw: bytes, catalog: Catalog, features: Features) -> ChatAsk:
         must_call=choice.is_forced,
         is_parallel=values.get("parallel_tool_calls", True),
         format=format_,
-        constraint=_constraint(format_, written, must_call=choice.is_forced),
+        constraint=within(_constraint, format_, written, must_call=choice.is_forced),
         think=_think(values, model),
         top_logprobs=_top_logprobs(values, features),
         has_usage_chunk=values.get("stream_options", {}).get("include_usage", False),
@@ -142,15 +143,33 @@ def parse(raw: bytes, catalog: Catalog, features: Features) -> ChatAsk:
     )
 
 
+def _untimed(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    return work(*args, **kwargs)
+
+
+def _schema_time() -> Callable[..., Any]:
+    """Runs the steps that read a client's schemas within one budget of processor time for all of them."""
+    budget = TimeBudget()
+
+    def within(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        try:
+            return budget.run(work, *args, **kwargs)
+        except TooCostly:
+            raise InvalidRequest(
+                f"The schemas in tools and response_format take more than {STRETCH_S * 1000:.0f} ms of processor time"
+                " to read. Send simpler ones.",
+                param="tools",
+                code="schema_too_costly",
+            ) from None
+
+    return within
+
+
 def _require_checkers(written: list[Tool]) -> list[str]:
     """A schema that is none is told before the model works, not after: raises InvalidRequest.
 
     Returns the names of what in them cannot be enforced.
     """
-    if sum(len(str(tool.schema)) for tool in written if tool.is_strict) > MAX_STRICT_CHARS:
-        raise InvalidRequest(
-            f"The strict tools have more than {MAX_STRICT_CHARS} characters of schemas.", param="tools"
-        )
     return [f"{tool.param}.parameters.{word}" for tool in written if tool.checker for word in tool.checker.loose]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import InvalidRequest
 from . import schemas, validation
+from .json_schema import reading
 from .jsonbody import kind_of
 
 TYPES = ("text", "json_object", "json_schema")
@@ -71,6 +72,7 @@ def _schema(wrapper: Any, param: str) -> Format:
     for name in ("name", "description"):
         if wrapper.get(name) is not None and not isinstance(wrapper[name], str):
             raise InvalidRequest(f"{param}.{name} must be a string.", param=f"{param}.{name}")
+    reading.Allowance(where).admit(schema, where)
     plain = schemas.inline(schema, where)
     checker = validation.checker(schema, where)
     return Format(schemas.to_grammar(plain, schemas.Budget(where)), checker, is_strict=strict is True, schema=schema)

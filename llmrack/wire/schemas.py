@@ -4,9 +4,11 @@ constrained decoding understands (common/json-schema-to-grammar.cpp of ggml-org/
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from ..errors import InvalidRequest
+from .json_schema import patterns
 
 # Written out, a schema may have this many parts; more is a mistake or an attack (references can double at each step).
 MAX_PARTS = 5000
@@ -126,7 +128,7 @@ def _merge(into: dict[str, Any], part: dict[str, Any]) -> None:
         if isinstance(known, dict) and isinstance(value, dict):
             into[key] = {**value, **known}
         elif key == "required" and isinstance(known, list) and isinstance(value, list):
-            into[key] = known + [name for name in value if name not in known]
+            into[key] = list(dict.fromkeys(name for name in (*known, *value) if isinstance(name, str)))
         else:
             into.setdefault(key, value)
 
@@ -232,15 +234,12 @@ _PLAIN_PATTERN = re.compile(
 )
 
 
+@lru_cache(maxsize=256)
 def _is_plain_pattern(pattern: str) -> bool:
     """Whether the converter understands a pattern, and no repeated group makes its grammar grow without bounds."""
-    if not _PLAIN_PATTERN.fullmatch(pattern) or "){" in pattern:
+    if len(pattern) > patterns.MAX_PATTERN or not _PLAIN_PATTERN.fullmatch(pattern) or "){" in pattern:
         return False
-    try:
-        re.compile(pattern)
-    except re.error:
-        return False
-    return True
+    return patterns.compiled(pattern) is not None
 
 
 def _integer(schema: dict[str, Any]) -> dict[str, Any]:

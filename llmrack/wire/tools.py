@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import InvalidRequest
 from . import schemas, validation
+from .json_schema import reading
 from .jsonbody import kind_of
 
 MAX_TOOLS = 128
@@ -43,10 +44,11 @@ def read(value: Any, param: str) -> list[Tool]:
     if len(value) > MAX_TOOLS:
         raise InvalidRequest(f"{param} takes at most {MAX_TOOLS} tools.", param=param)
     budget = schemas.Budget(param, MAX_PARTS)
-    return [_read_tool(tool, f"{param}[{index}]", budget) for index, tool in enumerate(value)]
+    allowance = reading.Allowance(param)
+    return [_read_tool(tool, f"{param}[{index}]", budget, allowance) for index, tool in enumerate(value)]
 
 
-def _read_tool(tool: Any, param: str, budget: schemas.Budget) -> Tool:
+def _read_tool(tool: Any, param: str, budget: schemas.Budget, allowance: reading.Allowance) -> Tool:
     if not isinstance(tool, dict):
         raise InvalidRequest(f"{param} must be an object, not {kind_of(tool)}.", param=param)
     if tool.get("type", "function") != "function":
@@ -59,6 +61,7 @@ def _read_tool(tool: Any, param: str, budget: schemas.Budget) -> Tool:
         if function.get(key) is not None and not isinstance(function[key], kind):
             raise InvalidRequest(f"{param}.{key} must be {words}.", param=f"{param}.{key}")
     schema = function.get("parameters") or {}
+    allowance.admit(schema, f"{param}.parameters")
     return Tool(
         name,
         function.get("description") or "",

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from jsonschema.validators import validator_for
 
-from llmrack.engines.sandbox import patterns, schemas
+from llmrack.engines.sandbox import schemas
 from llmrack.engines.sandbox.formats import FORMATS
 from llmrack.engines.sandbox.hints import Hints
 from llmrack.errors import InvalidRequest
+from llmrack.wire.json_schema.patterns import matches
 
 PROMPT = 'Book "The Grand" in Paris for 3 nights from 2026-12-24, mail ann@example.org, see https://example.org/a'
 
@@ -314,7 +315,6 @@ HOSTILE: list[tuple[str, Any]] = [
     ("an empty range", {"type": "integer", "minimum": 5, "maximum": 2}),
     ("an unknown type", {"type": "texty"}),
     ("not a schema", {"type": "object", "properties": []}),
-    ("names by a slow expression", {"type": "object", "patternProperties": {"^(a+)+$": {}}, "minProperties": 1}),
     ("a huge schema", {"type": "object", "properties": {f"p{n}": {"type": "string"} for n in range(5000)}}),
     ("a deep schema", deep(400)),
 ]
@@ -347,7 +347,17 @@ def test_an_expression_that_backtracks_never_meets_a_long_text(pattern: str) -> 
     value = made({"type": "string", "pattern": pattern}, "a" * 4000)
     assert time.process_time() - began < 2
     assert isinstance(value, str)
-    assert patterns.matches(pattern, "a" * 40) is None
+    began = time.process_time()
+    assert matches(pattern, "a" * 40_000) in (True, False, None)
+    assert time.process_time() - began < 0.5
+
+
+def test_names_by_an_expression_that_backtracks_are_made_quickly() -> None:
+    began = time.process_time()
+    schema = {"type": "object", "patternProperties": {"^(a+)+$": {"type": "integer"}}, "minProperties": 1}
+    (name, value), *_ = made({**schema, "additionalProperties": False}).items()
+    assert (set(name), type(value)) == ({"a"}, int)
+    assert time.process_time() - began < 2
 
 
 def test_an_expression_python_cannot_read_is_not_an_error() -> None:

@@ -14,7 +14,7 @@ from functools import partial
 
 from tests.support.databases import shared_postgresql
 
-from . import deaths, money, outages, revocations, upstream, windows
+from . import deaths, money, outages, revocations, schema_costs, upstream, windows
 from .rig import Bench, Figures, bench
 
 # By name: how many workers, which settings, and the experiment.
@@ -37,6 +37,11 @@ SERVED: dict[str, tuple[int, dict[str, object], Callable[[Bench], Figures]]] = {
     "server-term": (2, {"graceful_timeout_s": 9}, partial(deaths.stop_server, how=signal.SIGTERM)),
     "server-hup": (2, {"graceful_timeout_s": 9}, partial(deaths.stop_server, how=signal.SIGHUP)),
     "changes": (2, {}, revocations.changes),
+    "security-schemas": (1, {}, schema_costs.served_bombs),
+}
+# By name: those that need no server.
+ALONE: dict[str, Callable[[], Figures]] = {
+    "security-schema-stopwatch": schema_costs.stopwatch,
 }
 # By name: the program, on which database, how often.
 PROGRAMS = {
@@ -64,17 +69,26 @@ def served(name: str) -> Figures:
         return experiment(rig)
 
 
-def main(names: list[str]) -> int:
-    unknown = set(names) - {*SERVED, *PROGRAMS}
+def run(name: str) -> Figures:
+    if name in ALONE:
+        return ALONE[name]()
+    return served(name) if name in SERVED else program(*PROGRAMS[name])
+
+
+def main(asked: list[str]) -> int:
+    """Runs what is asked for: a name, or the first word of several, such as `security`."""
+    known = [*SERVED, *PROGRAMS, *ALONE]
+    names = [name for name in known if not asked or name in asked or name.partition("-")[0] in asked]
+    unknown = {word for word in asked if not any(word in (name, name.partition("-")[0]) for name in known)}
     if unknown:
-        print(f"There is no {', '.join(sorted(unknown))}. Choose from: {', '.join([*SERVED, *PROGRAMS])}")
+        print(f"There is no {', '.join(sorted(unknown))}. Choose from: {', '.join(known)}")
         return 2
     failed = 0
-    for name in names or [*SERVED, *PROGRAMS]:
+    for name in names:
         started = time.monotonic()
         figures: Figures = {}
         try:
-            figures, verdict = served(name) if name in SERVED else program(*PROGRAMS[name]), "pass"
+            figures, verdict = run(name), "pass"
         except Exception:
             traceback.print_exc()
             verdict, failed = "FAIL", failed + 1

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.experiments import deaths, outages, revocations, upstream, windows
+from tests.experiments import deaths, outages, revocations, schema_costs, upstream, windows
 from tests.experiments.__main__ import program
 from tests.experiments.rig import Bench, bench
 
@@ -31,6 +31,10 @@ def fragile() -> Iterator[Bench]:
     """Two workers whose stores may be hurt."""
     with bench(workers=2) as rig:
         yield rig
+
+
+def test_no_schema_of_a_client_holds_up_the_others(one: Bench) -> None:
+    schema_costs.served_bombs(one.begin())
 
 
 def test_a_crowd_gets_exactly_ten_requests_a_minute_from_one_worker(one: Bench) -> None:

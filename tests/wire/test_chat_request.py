@@ -236,4 +236,4 @@ def test_a_strict_schema_is_judged_before_the_model_works_and_what_it_cannot_hol
     assert chat_ask(tools=[tool({"type": "nonsense"})]).ignored == ()
     error = refused(tools=[tool({"type": "nonsense"})], tool_choice="required")
     assert error.param == "tools[0].function.parameters"
-    assert refused(tools=[tool({"title": "x" * 100_000})], tool_choice="required").param == "tools"
+    assert refused(tools=[tool({"title": "x" * 100_000})], tool_choice="required").code == "schema_too_large"

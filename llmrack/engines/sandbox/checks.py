@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -14,24 +12,28 @@ from jsonschema import (
     Draft7Validator,
     Draft201909Validator,
     Draft202012Validator,
-    FormatChecker,
 )
-from jsonschema.exceptions import FormatError, SchemaError
+from jsonschema.exceptions import FormatError
 from jsonschema.exceptions import ValidationError as Mismatch
 from jsonschema.protocols import Validator
 from jsonschema.validators import extend
 from referencing import Registry
 
+from ...wire.json_schema import reading
+from ...wire.json_schema.patterns import matches
+from ...wire.json_schema.time_budget import TimeBudget
+from ...wire.json_schema.validator import Steps, bounded
 from . import patterns
 from .formats import FORMATS
 
-# One step is one keyword of one subschema against one value, some microseconds: this is a tenth of a second.
+# One step is one keyword of one subschema against one value, some microseconds.
 MAX_STEPS = 30_000
-# After so many steps others get their turn: the worker serves all its streams in one thread.
+# Processor time for one answer. Every other request gets its turn meanwhile.
+TOTAL_S = 0.25
 STEPS_PER_TURN = 500
-# Keywords and properties together. Checking one against the meta-schema takes about 50 microseconds.
+# Keywords and properties together.
 MAX_KEYWORDS = 4_000
-# Property names are matched against patternProperties; longer ones are never offered to the expressions.
+# Property names of patternProperties; longer ones are never offered.
 MAX_NAME = 100
 
 _DRAFTS: dict[str, Any] = {
@@ -55,25 +57,29 @@ class BadSchema(Exception):
 
 
 class Budget:
-    """Counts down the steps of one request."""
+    """Counts down the steps of one request, and holds its processor time."""
 
     def __init__(self, steps: int = MAX_STEPS) -> None:
         self._left = steps
+        self.time = TimeBudget(TOTAL_S)
 
     def spend(self) -> None:
         self._left -= 1
         if self._left % STEPS_PER_TURN == 0:
-            time.sleep(0)
+            self.time.let_others_run()
         if self._left < 0:
             raise TooHard("the schema is too complex")
 
 
-class _Formats(FormatChecker):
+class _Formats(Steps):
     """Our formats, and the budget: the one object that travels to every subschema's validator."""
 
     def __init__(self, budget: Budget) -> None:
-        super().__init__(formats=())
-        self.budget = budget
+        super().__init__(MAX_STEPS, per_turn=STEPS_PER_TURN, let_others_run=budget.time.let_others_run)
+        self._budget = budget
+
+    def step(self) -> None:
+        self._budget.spend()
 
     def check(self, instance: object, format: str) -> None:
         known = FORMATS.get(format)
@@ -81,55 +87,42 @@ class _Formats(FormatChecker):
             raise FormatError(f"{instance!r} is not a {format}")
 
 
-Keyword = Callable[[Any, Any, Any, Any], Any]
-
-
-def _counted(keyword: Keyword) -> Keyword:
-    def counted(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[Mismatch]:
-        validator.format_checker.budget.spend()
-        yield from keyword(validator, value, instance, schema) or ()
-
-    return counted
-
-
 def _pattern(validator: Any, pattern: Any, instance: Any, schema: Any) -> Iterator[Mismatch]:
-    """Doubtful expressions pass: their only strings here were written from the expression itself."""
-    if isinstance(instance, str) and patterns.matches(pattern, instance) is False:
-        yield Mismatch(f"{instance!r} does not match {pattern!r}")
+    """Expressions that no example can be written for pass: their only strings here are made from other words."""
+    if isinstance(instance, str) and patterns.parse(pattern) and matches(pattern, instance) is False:
+        yield Mismatch(f"does not match {pattern!r}")
 
 
 @lru_cache(maxsize=8)
-def _bounded(draft: Any) -> Any:
-    keywords = {name: _counted(keyword) for name, keyword in draft.VALIDATORS.items()}
-    return extend(draft, {**keywords, "pattern": _counted(_pattern)})  # type: ignore[no-untyped-call]
+def _for_test_mode(draft: Any) -> Any:
+    return extend(bounded(draft), {"pattern": _pattern})  # type: ignore[no-untyped-call]
 
 
 def check_schema(schema: Any) -> None:
     """Raise BadSchema or TooHard for what no value can be made for."""
-    fault = _fault(json.dumps(schema))
-    if fault is not None:
-        raise fault[0](fault[1])
-
-
-@lru_cache(maxsize=64)
-def _fault(text: str) -> tuple[type[Exception], str] | None:
-    schema = json.loads(text)
-    parts = list(_parts(schema))
-    if sum(len(part) for part in parts) > MAX_KEYWORDS:
-        return TooHard, "the schema is too large"
-    if not all(map(_has_quick_names, parts)):
-        return TooHard, "patternProperties is too complex"
+    if _keyword_count(schema) > MAX_KEYWORDS:
+        raise TooHard("the schema is too large")
     try:
-        # Without the format checker, which would refuse expressions that are JavaScript's and not Python's.
-        _draft(schema).check_schema(schema, format_checker=FormatChecker(formats=()))
-    except SchemaError as wrong:
-        return BadSchema, f"{wrong.json_path}: {wrong.message}"[:300]
-    return None
+        reading.read(schema, is_older_draft=_draft(schema) is not Draft202012Validator)
+    except reading.NotASchema as wrong:
+        raise BadSchema(f"${wrong.place}: {wrong}"[:300]) from None
+
+
+def _keyword_count(schema: Any) -> int:
+    count, stack = 0, [schema]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, dict):
+            count += len(part)
+            stack.extend(part.values())
+        elif isinstance(part, list):
+            stack.extend(part)
+    return count
 
 
 def fitting(schema: Any, budget: Budget) -> Any:
     """A validator whose work is taken from the budget; `$schema` decides the draft, once, at the top."""
-    draft = _bounded(_draft(schema))
+    draft = _for_test_mode(_draft(schema))
     validator: Validator = draft(_undated(schema), registry=_NOTHING, format_checker=_Formats(budget))
     return validator
 
@@ -146,19 +139,3 @@ def _undated(part: Any) -> Any:
             name: _undated(value) for name, value in part.items() if not (name == "$schema" and isinstance(value, str))
         }
     return [_undated(value) for value in part] if isinstance(part, list) else part
-
-
-def _parts(part: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(part, dict):
-        yield part
-        for value in part.values():
-            yield from _parts(value)
-    elif isinstance(part, list):
-        for value in part:
-            yield from _parts(value)
-
-
-def _has_quick_names(part: dict[str, Any]) -> bool:
-    """Whether the expressions for property names, which jsonschema tries together, are quick to search for."""
-    named = part.get("patternProperties")
-    return not named or not isinstance(named, dict) or patterns.is_quick("|".join(map(str, named)), MAX_NAME)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...wire.json_schema.validator import canonical
+
 ALL_TYPES = ("string", "object", "array", "number", "integer", "boolean", "null")
 _LARGER = {"minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties", "minContains"}
 _SMALLER = {"maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties", "maxContains"}
@@ -56,7 +58,8 @@ def _combine(merged: dict[str, Any], key: str, value: Any) -> None:
     elif key == "type":
         merged[key] = _common_types(_listed(mine), _listed(value))
     elif key == "enum":
-        merged[key] = [member for member in mine if member in value]
+        known = {canonical(member) for member in value}
+        merged[key] = [member for member in mine if canonical(member) in known]
     elif key == "allOf":
         merged[key] = [*mine, *value]
     elif key in _LARGER and not isinstance(value, bool):

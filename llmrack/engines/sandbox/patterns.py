@@ -1,13 +1,10 @@
 """Strings that match a regular expression, made from the expression itself.
 
-The expressions come from users. Python's `re` backtracks, so an expression only ever meets a string here when
-`is_quick` has counted that the worst case is small.
+The expressions come from users, so none of them meets Python's `re`, which backtracks.
 """
 
 from __future__ import annotations
 
-import re
-import warnings
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -18,10 +15,6 @@ MAX_PATTERN = 512
 MAX_EXAMPLE = 2_000
 # Steps of writing one example; expressions that repeat nothing many times end here instead of never.
 MAX_STEPS = 20_000
-# Ways to match that `re` may try in the worst case; at about 20 million a second this is some milliseconds.
-MAX_WAYS = 500_000
-# Where counting stops: a tower of repetitions has more ways than fit into memory as a number.
-TOO_MANY = 1e12
 
 
 @lru_cache(maxsize=256)
@@ -30,52 +23,9 @@ def parse(pattern: str) -> Node | None:
     if len(pattern) > MAX_PATTERN:
         return None
     try:
-        # Python warns of `[[` and the like, which mean in JavaScript what they say.
-        with warnings.catch_warnings(action="ignore"):
-            re.compile(for_python(pattern))
         return tree(pattern)
-    except (Unreadable, re.error, RecursionError, OverflowError):
+    except (Unreadable, RecursionError, OverflowError):
         return None
-
-
-def for_python(pattern: str) -> str:
-    """JavaScript writes named groups as `(?<name>`, Python as `(?P<name>`."""
-    return re.sub(r"\(\?<(?![=!])", "(?P<", pattern)
-
-
-def is_quick(pattern: str, length: int) -> bool:
-    """Whether `re` cannot take long to search a string of that length for the expression."""
-    node = parse(pattern)
-    return node is not None and _ways(node, length) * (length + 1) <= MAX_WAYS
-
-
-def _ways(node: Node, length: int) -> float:
-    """In how many ways the expression can match, at most; counted no further than means too many."""
-    return min(_all_ways(node, length), TOO_MANY)
-
-
-def _all_ways(node: Node, length: int) -> float:
-    if isinstance(node, Repeat):
-        most = length if node.most is None else min(node.most, max(length, node.least))
-        inner = _ways(node.part, length)
-        # What can vary inside a repetition varies anew each time round: that is where backtracking explodes.
-        # Two ways taken twenty times are too many already.
-        return inner ** min(max(most, 1), 20) * (max(most, node.least) - node.least + 1)
-    if isinstance(node, Sequence):
-        ways = 1.0
-        for part in node.parts:
-            ways = min(ways * _ways(part, length), TOO_MANY)
-        return ways
-    if isinstance(node, Choice):
-        return sum(_ways(branch, length) for branch in node.branches)
-    return 1.0
-
-
-def matches(pattern: str, text: str) -> bool | None:
-    """Whether the text matches, or None when finding out could take too long."""
-    if not is_quick(pattern, len(text)):
-        return None
-    return re.search(for_python(pattern), text) is not None
 
 
 def examples(pattern: str, least: int = 0) -> Iterator[str]:

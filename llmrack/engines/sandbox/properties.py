@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from ...wire.json_schema.patterns import matches
 from . import merging, patterns
 from .checks import MAX_NAME, NoInstance
 
@@ -57,7 +58,7 @@ class Properties:
         named = [self._schema["properties"][key]] if key in self._schema.get("properties", ()) else []
         if len(key) <= MAX_NAME:
             by_pattern = self._schema.get("patternProperties") or {}
-            named += [rule for pattern, rule in by_pattern.items() if patterns.matches(pattern, key)]
+            named += [rule for pattern, rule in by_pattern.items() if matches(pattern, key)]
         return merging.merge(*named) if named else self._schema.get("additionalProperties", True)
 
     def _extra(self, chosen: dict[str, Any]) -> dict[str, Any]:
