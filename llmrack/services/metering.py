@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from ..errors import InsufficientCredits, RateLimited, Unavailable
+from ..errors import ApiError, InsufficientCredits, RateLimited, Unavailable
 from ..store.base import microseconds
 from ..store.db import Store, Transaction
 from . import admissions, ledger, limits, standings
@@ -89,8 +89,11 @@ class Meter:
 
         def reserve(tx: Transaction) -> tuple[Standing, limits.Room, dict[str, object]]:
             standing = _standing(tx, caller, now)
-            with _told_with_refusals(caller, standing, now):
+            try:
                 room = limits.room(caller, need, standing, now)
+            except (RateLimited, InsufficientCredits) as error:
+                _tell_limit(error, caller, standing, now)
+                raise
             granted = replace(need, prompt_tokens=room.prompt_tokens, output_tokens=room.output_tokens)
             row = admissions.row(admission, granted, now, room.is_prepaid)
             ledger.open_row(tx, {**row, "owner": self.owner, "expires_at": at + self._lease_us})
@@ -127,8 +130,12 @@ class Meter:
                 # The sweeper took this process for dead and has settled the request.
                 raise Unavailable("The request is settled already. Retry is safe.")
             standing = _standing_beside(tx, caller, hold)
-            with _told_with_refusals(caller, standing, now):
-                room = limits.more(caller, need, standing, now, None if grant.must_count else bool(hold.is_prepaid))
+            is_prepaid = None if grant.must_count else bool(hold.is_prepaid)
+            try:
+                room = limits.more(caller, need, standing, now, is_prepaid)
+            except (RateLimited, InsufficientCredits) as error:
+                _tell_limit(error, caller, standing, now)
+                raise
             granted = replace(need, output_tokens=room.output_tokens)
             nanousd = granted.worth_nanousd if room.is_prepaid else 0
             ledger.change_hold(tx, admission.request_id, hold, granted.tokens, nanousd, room.is_prepaid)
@@ -263,14 +270,9 @@ def _grant(admission: Admission, room: limits.Room, held_tokens: int, state: Lim
     )
 
 
-@contextmanager
-def _told_with_refusals(caller: Caller, standing: Standing, now: datetime) -> Iterator[None]:
+def _tell_limit(error: ApiError, caller: Caller, standing: Standing, now: datetime) -> None:
     """A refusal carries the limit on tokens that it was decided by, so that its headers agree with its sentence."""
-    try:
-        yield
-    except (RateLimited, InsufficientCredits) as error:
-        error.token_limits = limits.state(caller, standing, now)
-        raise
+    error.token_limits = limits.state(caller, standing, now)
 
 
 def _standing_beside(tx: Transaction, caller: Caller, hold: ledger.Hold) -> Standing:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 
 import msgspec
 
@@ -27,13 +27,16 @@ class Reservation:
     `choice` is the part of the request that is being answered: it has a prompt and an answer of its own.
     """
 
-    __slots__ = ("_admission", "_ask", "_finished", "_is_counted", "_meter", "_passed", "_prompts", "grant")
+    __slots__ = ("_admission", "_ask", "_bounds", "_finished", "_is_counted", "_meter", "_passed", "_prompts", "grant")
 
-    def __init__(self, ask: Ask | EmbedAsk, admission: Admission, prompts: Sequence[int], meter: Meter) -> None:
+    def __init__(
+        self, ask: Ask | EmbedAsk, admission: Admission, prompts: list[int], meter: Meter, bounds: PromptBounds
+    ) -> None:
         self._ask = ask
         self._admission = admission
         self._meter = meter
-        self._prompts = list(prompts)
+        self._bounds = bounds
+        self._prompts = prompts
         self._is_counted = [False] * len(self._prompts)
         # Tokens of the answers that have ended, and of the one that is on its way.
         self._finished = self._passed = 0
@@ -63,7 +66,7 @@ class Reservation:
             waiting += batch
             last = waiting[-1]
             if last.done and not self._is_counted[choice] and last.prompt_eval_count is not None:
-                self._know(choice, self._usage(choice, last).prompt_tokens)
+                self._know(choice, self.counted(choice, last).prompt_tokens)
             covered = self._take(waiting)
             if waiting and (last.done or self._is_counted[choice] or len(waiting) > self._prompts[choice]):
                 break
@@ -116,7 +119,7 @@ class Reservation:
 
         What was delivered is charged as it was counted. Raises RateLimited or InsufficientCredits when nothing was.
         """
-        usage = self._usage(choice, last)
+        usage = self.counted(choice, last)
         if not is_repair:
             self._know(choice, usage.prompt_tokens)
         # A repair is not charged on top of the answer that it replaces.
@@ -141,14 +144,13 @@ class Reservation:
             last.eval_count -= excess
             self._finished -= excess
 
-    def learn(self, prompts: PromptBounds, choice: int, last: Reply) -> None:
-        if last.prompt_eval_count is not None and self._admission.caller.is_live:
-            size = self._ask.prompt_sizes[choice]
-            prompts.learn(self._ask.model, self._ask.endpoint, size, self._usage(choice, last).prompt_tokens)
-
-    def _usage(self, choice: int, last: Reply) -> Usage:
+    def counted(self, choice: int, last: Reply) -> Usage:
+        """The counts of the last line of an answer, which also teach what the model's template adds to a prompt."""
         size = self._ask.prompt_sizes[choice]
-        return Tally(self._ask.model, size.estimate, pieces=self._passed, last=last).usage
+        usage = Tally(self._ask.model, size.estimate, pieces=self._passed, last=last).usage
+        if last.prompt_eval_count is not None and self._admission.caller.is_live:
+            self._bounds.learn(self._ask.model, self._ask.endpoint, size, usage.prompt_tokens)
+        return usage
 
 
 def answer_tokens(reply: Reply) -> int:

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from ..engines.base import Call, ClientGone, Engine
 from ..errors import ApiError, PermissionRefused
-from ..wire.asks import Ask, EmbedAsk, Tally, Usage
+from ..wire.asks import Ask, EmbedAsk, Usage
 from ..wire.ollama import Reply
 from .callers import Caller
 from .metering import Admission, Grant, LimitState, Meter, Settlement
@@ -36,14 +36,13 @@ class Run:
         self._is_repair = False
         self._choice = -1
         self._bodies: list[dict[str, Any]] = []
-        self._bounds = rack.prompts
         # Without an answer its prompt is only charged once it is counted, so the estimate is held.
         bounds = [
             rack.prompts.bound(ask.model, ask.endpoint, size) if ask.output_tokens else size.estimate
             for size in ask.prompt_sizes
         ]
         admission = _admission(ask, caller, call, sum(bounds))
-        self._reservation = Reservation(ask, admission, bounds, rack.meter)
+        self._reservation = Reservation(ask, admission, bounds, rack.meter, rack.prompts)
 
     @property
     def grant(self) -> Grant:
@@ -90,9 +89,7 @@ class Run:
                 last = batch[-1]
             else:
                 yield batch
-        size = self.ask.prompt_sizes[choice]
-        self._reservation.learn(self._bounds, choice, last)
-        return Tally(self.ask.model, size.estimate, last=last).usage.prompt_tokens
+        return self._reservation.counted(choice, last).prompt_tokens
 
     def note(self, batch: list[Reply]) -> None:
         """Take the time of the first token, and what the last line of a batch may report.
@@ -104,7 +101,6 @@ class Run:
             if last.done:
                 self._durations.note(last)
                 is_delivered = self.ask.stream and self._first_token_ns > 0
-                self._reservation.learn(self._bounds, self._choice, last)
                 self._reservation.end(self._choice, last, is_repair=self._is_repair, is_delivered=is_delivered)
             if not self._first_token_ns:
                 self._first_token_ns = time.perf_counter_ns() - self._started
