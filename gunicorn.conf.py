@@ -15,7 +15,7 @@ load_dotenv(Path(__file__).with_name(".env"))
 _settings = settings.load()
 
 bind = f"{_settings.host}:{_settings.port}"
-worker_class = "gevent"
+worker_class = "server.worker.Worker"
 workers = _settings.workers
 worker_connections = _settings.worker_connections
 backlog = 4096
@@ -59,7 +59,9 @@ def post_worker_init(worker):
     checkpoints.start(rack.store)
     Sweeper(rack.meter).start()
     budgetmail.start(worker.wsgi)
-    leanserver.install(worker.cfg)
+    leanserver.install(worker.cfg, _settings.write_timeout_s)
+    # Behind a proxy every connection has the proxy's address, and bounding clients is the proxy's business.
+    worker.bound_addresses(0 if _settings.trusted_proxies else _settings.connections_per_address)
     # What is loaded now lives as long as the worker: the collector need not look at it again.
     gc.collect()
     gc.freeze()

@@ -6,6 +6,7 @@ with `script/bench --figures plain` on the machine of `bench/README.md`.
 
 from __future__ import annotations
 
+import errno
 import functools
 import time
 from email.utils import formatdate
@@ -17,10 +18,14 @@ from gunicorn.http import message, wsgi
 
 from llmrack.engines.http import send
 
+# A client has the write timeout for each part of an answer, so that a large one needs no fast line.
+PART_BYTES = 256 * 1024
 
-def install(cfg: Config) -> None:
+
+def install(cfg: Config, write_timeout_s: float) -> None:
     """From now on in this worker."""
     wsgi.Response = OneSend
+    OneSend.write_timeout_s = write_timeout_s
     # The same text for all answers of a second: 10 microseconds.
     util.http_date = lambda timestamp=None: _date(int(time.time() if timestamp is None else timestamp))
     # gunicorn computes a setting each time it is asked for, two dozen times a request: 20.
@@ -48,13 +53,14 @@ def _is_on_this_machine(request: message.HeaderPolicy) -> bool:
 
 
 class OneSend(wsgi.Response):
-    """The head and the first bytes in one send.
+    """The head and the first bytes in one send, and a deadline for the client to read them, whatever is sent.
 
     A send that wakes a sleeping peer is the most expensive system call of a request, and the peer, woken by a head,
     has to go back to sleep for the rest.
     """
 
     _head = b""
+    write_timeout_s: float | None = None
 
     def process_headers(self, headers: list[tuple[str, str]]) -> None:
         """As gunicorn does it. The value that a name had last time was looked at then: 5 microseconds."""
@@ -79,7 +85,20 @@ class OneSend(wsgi.Response):
     def _emit_body(self, data: bytes) -> None:
         head, self._head = self._head, b""
         data = b"%s%X\r\n%s\r\n" % (head, len(data), data) if self.chunked else head + data
-        send(self.sock, data)
+        self._send(data)
+
+    def _send(self, data: bytes) -> None:
+        """Raises ConnectionResetError when the client does not read, which gunicorn takes for one that has left."""
+        self.sock.settimeout(self.write_timeout_s)
+        try:
+            if len(data) <= PART_BYTES:
+                send(self.sock, data)
+                return
+            view = memoryview(data)
+            for start in range(0, len(data), PART_BYTES):
+                send(self.sock, view[start : start + PART_BYTES])
+        except TimeoutError:
+            raise ConnectionResetError(errno.ECONNRESET, "the client does not read") from None
 
     def can_sendfile(self) -> bool:
         """It would go past the head; nothing large is served from files."""
@@ -88,4 +107,6 @@ class OneSend(wsgi.Response):
     def close(self) -> Any:
         self.send_headers()
         if self._head or self.chunked:
-            self.sock.sendall(self._head + (b"0\r\n\r\n" if self.chunked else b""))
+            self._send(self._head + (b"0\r\n\r\n" if self.chunked else b""))
+        # The next request has deadlines of its own.
+        self.sock.settimeout(None)

@@ -13,10 +13,12 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from gevent.monkey import get_original
+
+from llmrack.errors import RequestTimedOut
 
 TICK_S = 0.25
 # Streams that are still open this long before the graceful timeout ends are told so and settled.
@@ -126,6 +128,56 @@ class Watch:
             if entry.on_stop is not None:
                 self.forget(entry)
                 entry.on_stop()
+
+
+class TimedBody:
+    """A request's body (`wsgi.input`) that must arrive in time, whoever reads it: RequestTimedOut otherwise.
+
+    The time runs from the first read, and only while something reads: a view may take longer than its client may.
+    """
+
+    def __init__(self, stream: Any, sock: socket.socket, watch: Watch, timeout_s: float) -> None:
+        self._stream = stream
+        self._sock = sock
+        self._watch = watch
+        self._timeout_s = timeout_s
+        self._deadline: float | None = None
+
+    def read(self, size: int = -1) -> bytes:
+        data: bytes = self._timed(self._stream.read, size)
+        return data
+
+    def readline(self, size: int = -1) -> bytes:
+        data: bytes = self._timed(self._stream.readline, size)
+        return data
+
+    def readlines(self, hint: int = -1) -> list[bytes]:
+        lines: list[bytes] = self._timed(self._stream.readlines, hint)
+        return lines
+
+    def __iter__(self) -> Iterator[bytes]:
+        while line := self.readline():
+            yield line
+
+    def _timed(self, read: Callable[[int], Any], size: int) -> Any:
+        now = time.monotonic()
+        if self._deadline is None:
+            self._deadline = now + self._timeout_s
+        entry = self._watch.expect_body(self._sock, self._deadline - now)
+        try:
+            data = read(size)
+        except Exception:
+            # A chunked body that ends early is an error of gunicorn's.
+            self._require_time()
+            raise
+        finally:
+            self._watch.forget(entry)
+        self._require_time()
+        return data
+
+    def _require_time(self) -> None:
+        if self._deadline is not None and time.monotonic() >= self._deadline:
+            raise RequestTimedOut(f"The request body did not arrive within {self._timeout_s:.0f} seconds.")
 
 
 def _end_reading(sock: socket.socket) -> None:

@@ -9,6 +9,9 @@ from typing import Any
 from flask import Flask, Request
 from werkzeug.routing import MapAdapter, Rule
 
+from .extensions import watch
+from .presence import TimedBody
+
 
 class App(Flask):
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
@@ -28,6 +31,14 @@ class App(Flask):
                 for method in rule.methods or ():
                     routes.setdefault((method, rule.rule), rule)
         return routes
+
+    def wsgi_app(self, environ: dict[str, Any], start_response: Any) -> Any:
+        """Flask's, behind the deadline that every body has, on whatever route."""
+        sock = environ.get("gunicorn.socket")
+        if sock is not None and (environ.get("CONTENT_LENGTH", "0") != "0" or "HTTP_TRANSFER_ENCODING" in environ):
+            timeout_s = self.extensions["llmrack"].settings.body_timeout_s
+            environ["wsgi.input"] = TimedBody(environ["wsgi.input"], sock, watch, timeout_s)
+        return super().wsgi_app(environ, start_response)
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         if request is not None:

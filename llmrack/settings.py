@@ -52,6 +52,13 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("redis_url", "", "URL", "Shared request counters; needed with more than one worker.", True),
     Setting("workers", 1, "processes", "Worker processes. More than one needs PostgreSQL and Redis."),
     Setting("worker_connections", 4000, "connections", "Connections one worker holds at the same time."),
+    Setting(
+        "connections_per_address",
+        1000,
+        "connections",
+        "Connections one worker holds of one client address, at most three quarters of all; 0 for no bound. Without"
+        " effect behind trusted proxies.",
+    ),
     Setting("graceful_timeout_s", 30, "seconds", "How long open streams may go on after a stop or reload."),
     Setting("ollama_url", "http://127.0.0.1:11434", "URL", "The Ollama that answers live keys."),
     Setting("ollama_connect_timeout_s", 5.0, "seconds", "How long connecting to Ollama may take."),
@@ -73,8 +80,15 @@ SETTINGS: tuple[Setting, ...] = (
         "image_urls", False, "true or false", "Fetch images that requests name by https URL, from the public internet."
     ),
     Setting("max_body_bytes", 10_485_760, "bytes", "Largest request body."),
-    Setting("body_timeout_s", 30.0, "seconds", "How long a request body may take to arrive."),
-    Setting("write_timeout_s", 60.0, "seconds", "How long a client may take to read what was written to it."),
+    Setting(
+        "body_timeout_s", 30.0, "seconds", "How long a request body may take to arrive, on every page and endpoint."
+    ),
+    Setting(
+        "write_timeout_s",
+        60.0,
+        "seconds",
+        "How long a client may take to read a part of an answer (256 KB, or one piece of a stream).",
+    ),
     Setting("test_mode_pieces_per_s", 40.0, "pieces per second", "Pace of test-mode streams; 0 sends at once."),
     Setting("signup", True, "true or false", "Whether strangers may make an account; the command always can."),
     Setting("smtp_host", "", "host", "Mail server. Empty: mail goes to the log, and nobody waits for it."),

@@ -78,6 +78,12 @@ def test_domain_modules_import_only_what_their_row_allows(path: Path) -> None:
     assert used - allowed - sys.stdlib_module_names == set()
 
 
+@pytest.mark.parametrize("path", modules("server"), ids=name_of)
+def test_the_server_imports_gunicorn_alone(path: Path) -> None:
+    """The master loads the worker's class before the fork, when nothing may be imported that gevent has to patch."""
+    assert {layer(name) for name in imported(path)} - {"gunicorn"} - sys.stdlib_module_names == set()
+
+
 @pytest.mark.parametrize("path", [*modules("blueprints"), *modules("cli")], ids=name_of)
 def test_web_modules_import_the_domain_and_flask(path: Path) -> None:
     used = {"llmrack.*" if layer(name).startswith("llmrack") else layer(name) for name in imported(path)}

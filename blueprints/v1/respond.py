@@ -22,8 +22,18 @@ SSE_HEADERS = {
 }
 
 
-# What servers still look at once they have been given the answer.
-_KEPT = ("wsgi.file_wrapper", "REQUEST_METHOD", "SERVER_PROTOCOL")
+# What gunicorn still looks at once it has been given the answer, its access log included.
+_KEPT = (
+    "wsgi.file_wrapper",
+    "REQUEST_METHOD",
+    "SERVER_PROTOCOL",
+    "RAW_URI",
+    "PATH_INFO",
+    "QUERY_STRING",
+    "REMOTE_ADDR",
+    "HTTP_REFERER",
+    "HTTP_USER_AGENT",
+)
 
 
 class Reply(Response):
@@ -71,7 +81,7 @@ def answer_reply(answer: Answer, ignored: tuple[str, ...] = ()) -> Response:
 
 def sse_reply(streaming: Streaming, ignored: tuple[str, ...] = ()) -> Response:
     g.token_limits = streaming.limits
-    watched = Watched(streaming, g.connection, client_socket(), rack.settings.write_timeout_s)
+    watched = Watched(streaming, g.connection)
     # Straight to the server: each of Werkzeug's two wrappers costs a microsecond a piece, and stack while it waits.
     return _marked(Reply(watched, headers=SSE_HEADERS, direct_passthrough=True), ignored)
 
@@ -91,22 +101,15 @@ def _marked(response: Response, ignored: tuple[str, ...]) -> Response:
 
 
 class Watched:
-    """A stream whose reader has a deadline, and whose end is noticed by the watch and by the meter."""
+    """A stream whose end is noticed by the watch and by the meter."""
 
-    def __init__(self, streaming: Streaming, entry: Entry | None, sock: Any, write_timeout_s: float) -> None:
+    def __init__(self, streaming: Streaming, entry: Entry | None) -> None:
         self._streaming = streaming
         self._entry = entry
-        self._sock = sock
-        self._write_timeout_s = write_timeout_s
 
     def __iter__(self) -> Iterator[bytes]:
-        if self._sock is not None:
-            # A client that stops reading would otherwise hold its greenlet, and the model, forever.
-            self._sock.settimeout(self._write_timeout_s)
         return iter(self._streaming)
 
     def close(self) -> None:
         watch.forget(self._entry)
-        if self._sock is not None and self._sock.fileno() >= 0:
-            self._sock.settimeout(None)
         self._streaming.close()

@@ -71,7 +71,7 @@ class Pool:
             self._idle.pop().close()
 
 
-def send(sock: socket.socket, message: bytes) -> None:
+def send(sock: socket.socket, message: bytes | memoryview) -> None:
     """`sendall` at less cost: gevent's asks the kernel for its buffer's size first; nearly always one send will do."""
     sent = sock.send(message)
     if sent < len(message):

@@ -14,7 +14,7 @@ from functools import partial
 
 from tests.support.databases import shared_postgresql
 
-from . import deaths, money, outages, revocations, schema_costs, upstream, windows
+from . import deaths, money, outages, revocations, schema_costs, slow_clients, upstream, windows
 from .rig import Bench, Figures, bench
 
 # By name: how many workers, which settings, and the experiment.
@@ -37,6 +37,11 @@ SERVED: dict[str, tuple[int, dict[str, object], Callable[[Bench], Figures]]] = {
     "server-term": (2, {"graceful_timeout_s": 9}, partial(deaths.stop_server, how=signal.SIGTERM)),
     "server-hup": (2, {"graceful_timeout_s": 9}, partial(deaths.stop_server, how=signal.SIGHUP)),
     "changes": (2, {}, revocations.changes),
+    "security-slow-clients": (
+        1,
+        {"body_timeout_s": 8, "write_timeout_s": 8, "connections_per_address": 0},
+        slow_clients.crowd,
+    ),
     "security-schemas": (1, {}, schema_costs.served_bombs),
 }
 # By name: those that need no server.

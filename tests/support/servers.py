@@ -19,7 +19,7 @@ from typing import Any
 import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
-KEPT_ENV = ("PATH", "HOME", "LANG", "TZ")
+KEPT_ENV = ("PATH", "HOME", "LANG", "TZ", "GUNICORN_CMD_ARGS")
 START_S = 30.0
 
 

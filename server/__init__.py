@@ -1,0 +1,1 @@
+"""What exists because gunicorn runs LLMRack."""
