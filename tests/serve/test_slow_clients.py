@@ -18,7 +18,7 @@ from tests.support.fake_ollama import FakeOllama
 from .conftest import Rig, start_rig
 
 # Deadlines here are 1 s for a body and 1.5 s for a part of an answer.
-SOON_S = 5.0
+SOON_S = 15.0
 FORMS = ["/login", "/signup", "/reset", "/logout", "/try", "/playground", "/playground/chat/completions", "/nothing"]
 
 
@@ -43,7 +43,7 @@ def test_a_body_that_stops_in_the_middle_ends_its_connection(rig: Rig, path: str
         client.send(f"POST {path} HTTP/1.1\r\nHost: {client.host}\r\n{kind}\r\n{framing}\r\n\r\n".encode() + start)
         took_s, _ = until_closed(client.sock)
     # Five more seconds are those that an idle connection has after an answer.
-    assert took_s < SOON_S + 1.5
+    assert took_s < SOON_S - 3
 
 
 def test_a_form_that_drips_is_a_408(rig: Rig) -> None:
