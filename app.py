@@ -15,13 +15,14 @@ from blueprints import guard, htmlerrors, register_blueprints, security, signin,
 from blueprints.routing import App
 from blueprints.v1 import errors, limits
 from cli import register_commands
-from llmrack import catalog, logs, plans, settings, shops
+from llmrack import catalog, logs, plans, private, settings, shops
 from llmrack.catalog import Catalog
 from llmrack.clients.mail import Mailer, Outbox, SmtpMailer
 from llmrack.clients.provider import Shop
 from llmrack.deployment import check_deployment
 from llmrack.engines.ollama import Ollama
 from llmrack.engines.sandbox import Sandbox
+from llmrack.errors import CannotStart
 from llmrack.services.billing import Till
 from llmrack.services.features import Probe
 from llmrack.services.metering import Meter
@@ -29,6 +30,8 @@ from llmrack.services.rack import Engines, Rack
 from llmrack.settings import Settings
 from llmrack.store.db import Store, db, engine_options
 from llmrack.wire.asks import Features
+
+MIN_SECRET_CHARS = 32
 
 
 def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
@@ -40,8 +43,10 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     check_deployment(values)
     logs.configure(values.log_level)
     app = App(__name__, instance_path=str(Path(values.instance_dir).resolve()))
+    # A redirect to the path without doubled slashes would repeat whatever Host was sent.
+    app.url_map.merge_slashes = False
     instance = Path(app.instance_path)
-    instance.mkdir(parents=True, exist_ok=True)
+    private.make_folder(instance)
     database_url = values.database_url or f"sqlite:///{instance / 'llmrack.db'}"
     app.config.update(
         SECRET_KEY=values.secret_key or _kept_secret(instance / "secret_key"),
@@ -125,8 +130,13 @@ def _till(values: Settings, rack: Rack) -> Till:
 
 
 def _kept_secret(path: Path) -> str:
-    """The secret of this installation, made on first start and readable by its owner only."""
+    """The secret of this installation, made on first start and readable by its owner only. Raises CannotStart."""
     if not path.exists():
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(32), encoding="ascii")
-    return path.read_text(encoding="ascii")
+        private.write(path, secrets.token_urlsafe(32))
+    secret = path.read_text(encoding="ascii").strip()
+    if len(secret) < MIN_SECRET_CHARS:
+        raise CannotStart(
+            f"{path} holds no secret of {MIN_SECRET_CHARS} characters or more. Restore it from a backup, or delete it:"
+            " a new one is made, and everybody has to sign in again."
+        )
+    return secret

@@ -11,6 +11,8 @@ from dotenv import load_dotenv
 from llmrack import settings
 from llmrack.logs import JsonFormatter
 
+# The database, its log and the kept secret are for this user alone.
+umask = 0o077
 load_dotenv(Path(__file__).with_name(".env"))
 _settings = settings.load()
 

@@ -78,7 +78,7 @@ def _page(status: int = 200, **forms: Any) -> Any:
     values = {
         "terms": terms,
         "known": subscriptions.known(rack.store, account_id),
-        "plans": list(rack.plans),
+        "plans": list(rack.plans.public),
         "can_pay": till.shop is not None,
         "support": rack.settings.support_email,
         "on_offer": till.shop.prices if till.shop else {},
@@ -136,7 +136,7 @@ def choose(plan_id: str) -> Any:
 
 def _plan(plan_id: str) -> Plan:
     plan = rack.plans.get(plan_id)
-    if plan is None:
+    if plan is None or not plan.is_public:
         raise NotFound
     return plan
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, current_app, render_template, request, session
 from flask_login import login_required
 from werkzeug.exceptions import NotFound
 
+from llmrack import outbox as outboxes
 from llmrack import permissions as rights
+from llmrack.deployment import LOOPBACK
 from llmrack.services import activity, keyring, limits, networks, usage
 from llmrack.services.callers import Caller
 
@@ -56,12 +58,17 @@ def overview() -> Any:
 def outbox() -> Any:
     """The mails a development server would have sent. There is no such page anywhere else."""
     sent = getattr(mailer, "sent", None)
-    if rack.settings.environment == "production" or sent is None or not _is_on_this_machine():
+    if sent is None or not outboxes.is_open(rack.settings) or not _is_on_this_machine():
+        raise NotFound
+    if outboxes.is_token(current_app.config["SECRET_KEY"], request.args.get("token", "")):
+        session["reads_outbox"] = True
+    if not session.get("reads_outbox"):
         raise NotFound
     return render_template("dashboard/outbox.html", mails=list(sent))
 
 
 def _is_on_this_machine() -> bool:
     """Whether the browser runs here. The outbox opens every account, and a server may be reachable by oversight."""
-    is_forwarded = "X-Forwarded-For" in request.headers
-    return not is_forwarded and networks.holds("127.0.0.0/8,::1/128", request.remote_addr)
+    is_forwarded = any(name in request.headers for name in outboxes.FORWARDING)
+    is_near = networks.holds(LOOPBACK, request.remote_addr)
+    return is_near and not is_forwarded and outboxes.is_own_host(request.host, rack.settings)

@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import has_request_context, render_template, request
 
+from llmrack import deployment
 from llmrack.clients.mail import Mail, Mailer, MailFailed
 
 from .extensions import mailer, rack
@@ -17,7 +18,8 @@ log = logging.getLogger(__name__)
 
 def send(template: str, to: str, **values: Any) -> None:
     """Render templates/mail/<template>.txt, whose first line is the subject, and send it to `to`."""
-    subject, _, text = render_template(f"mail/{template}.txt", to=to, site=site_url(), **values).partition("\n")
+    site = deployment.base_url(rack.settings)
+    subject, _, text = render_template(f"mail/{template}.txt", to=to, site=site, **values).partition("\n")
     box: Mailer = mailer._get_current_object()  # type: ignore[attr-defined]
     mail = Mail(to, subject.strip(), text.strip() + "\n")
     threading.Thread(target=_deliver, args=(box, mail), name="mail", daemon=True).start()
@@ -31,9 +33,7 @@ def _deliver(box: Mailer, mail: Mail) -> None:
 
 
 def site_url() -> str:
-    """Where links in mails lead. A Host header is anybody's claim, so no mail that really leaves believes it."""
-    if rack.settings.public_url:
-        return str(rack.settings.public_url).rstrip("/")
-    if mailer.is_configured or not has_request_context():
-        return f"http://{rack.settings.host}:{rack.settings.port}"
+    """Where the site is for the reader of a page. Nothing that is sent or kept may use it: a Host header is a claim."""
+    if rack.settings.public_url or mailer.is_configured or not has_request_context():
+        return deployment.base_url(rack.settings)
     return request.host_url.rstrip("/")

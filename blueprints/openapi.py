@@ -22,7 +22,8 @@ def get_openapi() -> Response:
     body = msgspec.json.encode(openapi.document(rack.catalog, url, llmrack.__version__))
     response = Response(body, mimetype="application/json")
     response.headers["Access-Control-Allow-Origin"] = "*"
-    response.headers["Cache-Control"] = "public, max-age=300"
+    # Without a public address the document repeats the Host of its reader, which is for no one else.
+    response.headers["Cache-Control"] = "public, max-age=300" if rack.settings.public_url else "private, no-cache"
     response.set_etag(hashlib.sha256(body).hexdigest()[:32])
     response.make_conditional(request)
     return response

@@ -51,7 +51,7 @@ def show_home(prompt: str = QUESTIONS[0], answer: Answer | None = None) -> str:
         base_url=facts.base_url,
         demo_model=facts.model("fast"),
         models=list(rack.catalog),
-        plans=list(rack.plans),
+        plans=list(rack.plans.public),
         snippets=snippets,
         questions=QUESTIONS,
         longest=LONGEST_PROMPT,
@@ -62,7 +62,7 @@ def show_home(prompt: str = QUESTIONS[0], answer: Answer | None = None) -> str:
 
 @bp.get("/pricing")
 def pricing() -> str:
-    return render_template("pages/pricing.html", plans=list(rack.plans), models=list(rack.catalog))
+    return render_template("pages/pricing.html", plans=list(rack.plans.public), models=list(rack.catalog))
 
 
 @bp.get("/models")

@@ -7,6 +7,7 @@ from flask import current_app
 from flask.cli import with_appcontext
 from flask_migrate import upgrade
 
+from llmrack import deployment, outbox
 from llmrack.catalog import Model
 from llmrack.engines.base import Engine
 from llmrack.errors import ApiError
@@ -20,8 +21,11 @@ def prepare() -> None:
     """Migrate the database, then say where the site is, which models are there, and how to make a first request."""
     rack: Rack = current_app.extensions["llmrack"]
     upgrade()
-    base_url = rack.settings.public_url or f"http://{rack.settings.host}:{rack.settings.port}"
+    base_url = deployment.base_url(rack.settings)
     click.echo(f"\nLLMRack: {base_url}    API: {base_url}/v1\n")
+    if outbox.is_open(rack.settings):
+        token = outbox.token(current_app.config["SECRET_KEY"])
+        click.echo(f"Mails are not sent here; on this machine they are at {base_url}/outbox?token={token}\n")
     _say_models(rack)
     if rack.settings.environment != "production" and not keys.any(rack.store):
         _say_first_key(rack, base_url)

@@ -9,6 +9,18 @@ REDIS = "redis://127.0.0.1:6379/0"
 REDIS_SCHEMES = ("redis://", "rediss://", "redis+unix://")
 
 
+LOOPBACK = "127.0.0.0/8,::1/128"
+_EVERY_ADDRESS = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not bound
+
+
+def base_url(settings: Settings) -> str:
+    """Where this server is, without a slash at the end: the public address, or its own on this machine."""
+    if settings.public_url:
+        return str(settings.public_url).rstrip("/")
+    host = "127.0.0.1" if settings.host in _EVERY_ADDRESS else settings.host
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+
+
 def check_deployment(settings: Settings) -> None:
     """Raises BadSetting with a sentence that says what to set."""
     _check_database(settings.database_url)

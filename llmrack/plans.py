@@ -21,7 +21,10 @@ class BadPlans(CannotStart):
 
 @dataclass(frozen=True)
 class Plan:
-    """One plan. Limits are an account's, all its live keys together; None means that the plan has no such limit."""
+    """One plan. Limits are an account's, all its live keys together; None means that the plan has no such limit.
+
+    Everybody sees and can take a plan that `is_public`; any other is given by an operator.
+    """
 
     id: str
     name: str
@@ -34,6 +37,7 @@ class Plan:
     reads_per_minute: int = 600
     is_prepaid: bool = False
     is_default: bool = False
+    is_public: bool = False
 
     @property
     def usd_per_month(self) -> Decimal:
@@ -57,6 +61,11 @@ class Plans:
         """What an account has at `now`, from its own columns (times of one kind): without a plan the default one."""
         current = next_plan_id if ends_at is not None and ends_at <= now else plan_id
         return self._plans.get(current or "") or self.default
+
+    @property
+    def public(self) -> tuple[Plan, ...]:
+        """Those that are shown and can be chosen."""
+        return tuple(plan for plan in self if plan.is_public)
 
     @property
     def ids(self) -> tuple[str, ...]:

@@ -68,3 +68,14 @@ def test_money_is_exact_integers() -> None:
     for wrong in ("0.0001", "-1", "x", "NaN", "inf", 1, None):
         with pytest.raises(ValueError, match="must be dollars as text"):
             money.nanousd_per_token(wrong)
+
+
+def test_a_plan_of_the_operator_is_public_only_when_it_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "plans.toml"
+    staff = '[plans.staff]\nname = "Staff"\nfor_whom = "Us"\nrequests_per_minute = 1000\nconcurrent_requests = 10\n'
+    path.write_text(f'{staff}usd_per_month = "0"\n', encoding="utf-8")
+    loaded = plans.load(path)
+    assert loaded.get("staff") is not None
+    assert [plan.id for plan in loaded.public] == ["free", "pro", "business", "payg"]
+    path.write_text(f'{staff}usd_per_month = "0"\nis_public = true\n', encoding="utf-8")
+    assert [plan.id for plan in plans.load(path).public] == ["free", "pro", "business", "payg", "staff"]

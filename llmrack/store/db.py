@@ -60,6 +60,8 @@ def engine_options(url: str) -> dict[str, Any]:
         "max_overflow": 0,
         "pool_timeout": POOL_WAIT_S,
         "pool_use_lifo": True,
+        # Parameters are password hashes, addresses and hashes of tokens; errors are logged.
+        "hide_parameters": True,
     }
     if parsed.drivername in ("sqlite", "sqlite+pysqlite") and parsed.database not in (None, "", ":memory:"):
         # Transactions are begun by hand, and waiting for a lock is ours, because SQLite's own wait stops the worker.
@@ -245,10 +247,21 @@ class Store:
             yield
         except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError, TurnMissed, *self._away) as error:
             raise _unavailable(error) from error
+        except (exc.DBAPIError, self._driver.Error) as error:
+            _forget_values(error)
+            raise
+
+
+def _forget_values(error: Exception) -> None:
+    """Leave of a database's error what happened. PostgreSQL adds the values of the row, in lines of details."""
+    for part in (error, getattr(error, "orig", None)):
+        if isinstance(part, Exception) and part.args:
+            part.args = (str(part.args[0]).partition("\n")[0],)
 
 
 def _unavailable(error: Exception) -> Unavailable:
-    log.error("the database failed: %s", error)
+    _forget_values(error)
+    log.error("the database failed: %s", getattr(error, "orig", None) or error)
     return Unavailable("The database cannot be reached at the moment. Retry is safe.", retry_after_s=RETRY_AFTER_S)
 
 

@@ -1,5 +1,6 @@
 """Changing one's name, address and password, and leaving."""
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from llmrack import outbox
 from llmrack.errors import AuthenticationFailed
 from llmrack.services import callers, links, logins
 from llmrack.services.rack import Rack
@@ -111,24 +113,69 @@ def test_nobody_is_flooded_with_mail(app: Flask, another: Callable[[], Visitor],
     assert len([mail for mail in post.sent if mail.to == email]) <= 5
 
 
+HERE = "127.0.0.1:8000"
+
+
+def read_outbox(
+    app: Flask, token: str | None = None, *, host: str = HERE, peer: str = "127.0.0.1", **headers: str
+) -> int:
+    token = outbox.token(app.config["SECRET_KEY"]) if token is None else token
+    overrides = {"REMOTE_ADDR": peer, "HTTP_HOST": host}
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    query = {"token": token}
+    return app.test_client().get("/outbox", query_string=query, environ_overrides=overrides, headers=named).status_code
+
+
+def test_the_outbox_opens_by_the_printed_link_on_this_machine_only(app: Flask) -> None:
+    assert read_outbox(app) == 200
+    assert read_outbox(app, host="localhost:8000") == 200
+    assert read_outbox(app, host="[::1]:8000", peer="::1") == 200
+    assert read_outbox(app, "") == 404
+    assert read_outbox(app, "0" * 32) == 404
+    assert read_outbox(app, "é") == 404
+    assert read_outbox(app, peer="203.0.113.7") == 404
+    for host in ("evil.example", "evil.example:8000", "127.0.0.1:9000", "127.0.0.1", "localhost.evil:8000"):
+        assert read_outbox(app, host=host) == 404, host
+
+
+@pytest.mark.parametrize("name", outbox.FORWARDING)
+def test_the_outbox_is_closed_to_what_a_proxy_passed_on(app: Flask, name: str) -> None:
+    assert read_outbox(app, **{name.replace("-", "_"): "127.0.0.1"}) == 404
+
+
 @pytest.mark.parametrize(
-    "elsewhere",
-    [{"environ_overrides": {"REMOTE_ADDR": "203.0.113.7"}}, {"headers": {"X-Forwarded-For": "127.0.0.1"}}],
-    ids=["another machine", "behind a proxy"],
+    "settings",
+    [
+        {"environment": "production"},
+        {"smtp_host": "mail.example"},
+        {"public_url": "https://llm.example"},
+        {"host": "192.0.2.7"},
+        {"trusted_proxies": 1},
+    ],
 )
-def test_the_outbox_opens_on_this_machine_only(visitor: Visitor, elsewhere: dict[str, Any]) -> None:
-    assert visitor.client.get("/outbox", **elsewhere).status_code == 404
-
-
-def test_the_outbox_is_there_while_developing_only(app: Flask, rack: Rack, email: str) -> None:
-    visitor = Visitor(app, "127.0.0.1")
-    visitor.post("/signup", {"email": email, "password": PASSWORD})
-    assert visitor.get("/outbox").status_code == 200
-    rack.settings._values["environment"] = "production"
+def test_there_is_no_outbox_where_others_could_come(rack: Rack, settings: dict[str, Any]) -> None:
+    assert outbox.is_open(rack.settings)
+    before = {name: getattr(rack.settings, name) for name in settings}
+    rack.settings._values.update(settings)
     try:
-        assert visitor.get("/outbox").status_code == 404
+        assert not outbox.is_open(rack.settings)
     finally:
-        rack.settings._values["environment"] = "development"
+        rack.settings._values.update(before)
+
+
+def test_a_link_in_a_mail_never_repeats_the_host_that_asked(app: Flask, email: str) -> None:
+    make_person(app, email)
+    visitor = Visitor(app, "127.0.0.1")
+    visitor.client.environ_base["HTTP_HOST"] = "evil.example"
+    visitor.post("/reset", {"email": email})
+    box = app.extensions["llmrack_mail"]
+    deadline = time.monotonic() + 5
+    while not [mail for mail in box.sent if mail.to == email]:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    (mail,) = [mail for mail in box.sent if mail.to == email]
+    assert "evil.example" not in mail.text
+    assert "http://127.0.0.1:8000/reset/new?token=" in mail.text
 
 
 def test_pages_fail_as_pages_and_the_rest_in_the_envelope(visitor: Visitor) -> None:

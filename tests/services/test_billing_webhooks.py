@@ -350,6 +350,20 @@ def test_a_signature_that_is_none_is_refused(counter: Counter, signature: str | 
         counter.till.shop.provider.event(json.dumps({"id": "evt_1"}).encode(), signature, counter.desk.clock())
 
 
+def test_a_second_time_in_a_signature_makes_no_old_message_new(story: Story) -> None:
+    now = int(story.counter.desk.clock().timestamp())
+    body, signature = story.counter.stripe.sign(story.message, at=now - 86_400)
+    refuse(story, body, signature)
+    refuse(story, body, f"{signature},t={now}")
+    refuse(story, body, f"t={now},{signature}")
+
+
+@pytest.mark.parametrize("signature", ["t=1,v1=\xe9", "t=\xb2,v1=a", "t=" + "9" * 5000 + ",v1=a"])
+def test_a_signature_of_strange_characters_is_refused(counter: Counter, signature: str) -> None:
+    with pytest.raises(BadSignature):
+        counter.till.shop.provider.event(b"{}", signature, counter.desk.clock())
+
+
 def test_all_twelve_kinds_are_in_the_matrix() -> None:
     assert set(KINDS) == set(fulfilment.EVENT_TYPES)
     assert len(KINDS) == 12

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.fake_ollama import FakeOllama
+
 from .conftest import Api
 
 CHAT = "/chat/completions"
@@ -208,3 +210,22 @@ def test_request_ids_never_repeat_and_later_ones_sort_after_earlier_ones(live: A
     assert all(re.fullmatch("req_[0-9a-f]{32}", id_) for id_ in first + second)
     assert len({*first, *second}) == 40
     assert max(first) < min(second)
+
+
+def test_a_path_with_doubled_slashes_is_no_redirect_to_the_host_that_was_sent(live: Api) -> None:
+    answer = live.client.get("/docs//quickstart", headers={"Host": "evil.example"})
+    assert answer.status_code == 404
+    assert "Location" not in answer.headers
+
+
+def test_the_document_of_a_server_without_a_public_address_is_kept_by_no_shared_cache(live: Api) -> None:
+    answer = live.client.get("/openapi.json", headers={"Host": "evil.example"})
+    assert answer.headers["Cache-Control"] == "private, no-cache"
+
+
+def test_strangers_who_ask_for_readiness_do_not_drive_ollama(live: Api, fake_ollama: FakeOllama) -> None:
+    live.client.get("/readyz")
+    asked = len(fake_ollama.requests(path="/api/version"))
+    for _ in range(20):
+        assert live.client.get("/readyz").status_code == 200
+    assert len(fake_ollama.requests(path="/api/version")) <= asked + 1
