@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
@@ -125,15 +126,14 @@ def room(caller: Caller, need: Need, standing: Standing, now: datetime) -> Room:
     _check_concurrency(caller, standing)
     if not caller.is_live:
         return Room(need.prompt_tokens, need.output_tokens, is_prepaid=False)
-    try:
+    if need.least_prompt_tokens is None:
         return _fit(caller, need, standing, now)
-    except (RateLimited, InsufficientCredits):
-        if need.least_prompt_tokens is None:
-            raise
+    with contextlib.suppress(RateLimited, InsufficientCredits):
+        room = _fit(caller, need, standing, now)
+        if not room.must_count:
+            return room
     least = min(need.least_prompt_tokens(), need.prompt_tokens)
-    if least == need.prompt_tokens:
-        return _fit(caller, need, standing, now)
-    need = replace(need, prompt_tokens=least, output_tokens=min(1, need.output_tokens))
+    need = replace(need, prompt_tokens=least, output_tokens=min(1, need.output_tokens), can_grow=False)
     return replace(_fit(caller, need, standing, now), must_count=True)
 
 
@@ -147,13 +147,15 @@ def more(caller: Caller, need: Need, standing: Standing, now: datetime, is_prepa
 
 def _fit(caller: Caller, need: Need, standing: Standing, now: datetime, is_prepaid: bool | None = None) -> Room:
     peers = max(1, min(PEERS, caller.plan.concurrent_requests - standing.open_requests))
-    granted, refusal, is_plenty = need.output_tokens, None, True
+    first = replace(need, output_tokens=min(need.output_tokens, ANSWER_STEP_TOKENS))
+    granted, refusal, is_plenty, is_tight = need.output_tokens, None, True, False
     for window in _windows(caller, standing):
         if is_prepaid and _is_budget(window) and not caller.plan.is_prepaid:
             continue
         if window.left >= need.least_tokens:
             granted = min(granted, window.left - need.prompt_tokens)
             is_plenty = is_plenty and window.left >= peers * need.tokens
+            is_tight = is_tight or window.left < peers * first.tokens
         elif refusal is None and is_prepaid is None and _credits_may_pay(caller, window, need):
             refusal = _refusal(window, need, standing, now)
         else:
@@ -168,9 +170,12 @@ def _fit(caller: Caller, need: Need, standing: Standing, now: datetime, is_prepa
             raise (refusal or error) from error
         granted = min(granted, _affordable(need, left))
         is_plenty = is_plenty and left >= peers * need.worth_nanousd
+        is_tight = is_tight or left < peers * first.worth_nanousd
     if need.can_grow and not is_plenty:
         granted = min(granted, ANSWER_STEP_TOKENS)
-    return Room(need.prompt_tokens, granted, is_prepaid)
+    # A long prompt is held by its bound only where the others could begin as well; it may be a quarter of that.
+    can_count = need.can_grow and need.least_prompt_tokens is not None and need.prompt_tokens > ANSWER_STEP_TOKENS
+    return Room(need.prompt_tokens, granted, is_prepaid, must_count=can_count and is_tight)
 
 
 def _is_budget(window: _Window) -> bool:

@@ -11,6 +11,7 @@ import time
 import traceback
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from tests.support.databases import shared_postgresql
 
@@ -18,15 +19,19 @@ from . import deaths, money, outages, revocations, schema_costs, slow_clients, u
 from .rig import Bench, Figures, bench
 
 # By name: how many workers, which settings, and the experiment.
-SERVED: dict[str, tuple[int, dict[str, object], Callable[[Bench], Figures]]] = {
+SERVED: dict[str, tuple[int, dict[str, Any], Callable[[Bench], Figures]]] = {
     "requests-memory": (1, {}, partial(windows.requests_per_minute, for_s=130)),
     "requests-redis": (2, {}, partial(windows.requests_per_minute, for_s=130)),
     "budget-sqlite": (1, {}, windows.budget),
     "budget-postgresql": (2, {}, windows.budget),
+    "budget-gateways": (2, {"gateways": 2}, windows.budget),
     "credits-sqlite": (1, {}, money.credits_left),
     "credits-postgresql": (2, {}, money.credits_left),
+    "credits-gateways": (2, {"gateways": 2}, money.credits_left),
     "monthly-limit-sqlite": (1, {}, money.monthly_limit),
     "monthly-limit-postgresql": (2, {}, money.monthly_limit),
+    "monthly-limit-gateways": (2, {"gateways": 2}, money.monthly_limit),
+    "kill-growing": (2, {}, deaths.kill_growing),
     "kill-worker": (2, {}, deaths.kill_worker),
     "upstream-resets": (1, {}, upstream.resets),
     "client-leaves": (1, {}, upstream.leaving),

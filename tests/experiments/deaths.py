@@ -47,6 +47,37 @@ def kill_worker(rig: Bench, *, streams: int = 200, times: int = 5, for_real: boo
     }
 
 
+def kill_growing(rig: Bench, *, streams: int = 30, for_real: bool = True) -> Figures:
+    """kill -9 to one of two workers amid streams that have grown twice: no hold is left, what was sent is billed."""
+    key = rig.key("tight")
+    prompt = "hi [[tokens:1400]][[pace:0.002]]"
+    clients = at_once(streams, lambda _: rig.ask(key, prompt, stream=True))
+    for client in clients:
+        client.read_until(b"data: ", 1100)
+    held = rig.held()
+    os.kill(rig.server.worker_pids()[0], signal.SIGKILL)
+    answers = at_once(streams, lambda number: finish(clients[number]))
+    waited_s = _settle(rig, for_real)
+    rows = rig.rows()
+    unbilled = [pieces(answer) - rows[answer.headers["x-request-id"]].counted_completion_tokens for answer in answers]
+    used = sum(row.counted_prompt_tokens + row.counted_completion_tokens for row in rows.values())
+    # Pieces that were read together wait for one checkpoint.
+    assert max(unbilled) <= 2 * MOST_UNBILLED
+    assert held > streams * 1100
+    assert used <= 60_000
+    assert rig.held() == 0
+    rig.check_sums()
+    return {
+        "streams": streams,
+        "cut": sum(last_event(answer) == "cut" for answer in answers),
+        "held before": held,
+        "used of 60,000": used,
+        "most unbilled tokens a stream": max(unbilled),
+        "holds left": 0,
+        "seconds until settled": round(waited_s, 1),
+    }
+
+
 def _streams_with_a_death(rig: Bench, key: str, streams: int) -> list[Any]:
     clients = at_once(streams, lambda _: rig.ask(key, "hi [[tokens:60]][[pace:0.05]]", stream=True, max_tokens=200))
     for client in clients:

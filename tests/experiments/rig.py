@@ -44,6 +44,14 @@ tokens_per_day = 1000
 concurrent_requests = 100000
 usd_per_month = "0"
 
+[plans.tight]
+name = "Tight"
+for_whom = "Experiments"
+requests_per_minute = 1000000
+tokens_per_day = 60000
+concurrent_requests = 100000
+usd_per_month = "0"
+
 [plans.prepaid]
 name = "Prepaid"
 for_whom = "Experiments"
@@ -71,6 +79,8 @@ class Bench:
     postgresql: PostgreSQL | None = None
     redis: Redis | None = None
     account: str = ""
+    # Other gateways on the same stores; requests take turns.
+    others: tuple[Running, ...] = ()
 
     def begin(self) -> Bench:
         """Go on with an account of its own, to which keys and rows belong from now on."""
@@ -84,7 +94,8 @@ class Bench:
 
     def ask(self, key: str, prompt: str = "hi", *, stream: bool = False, **fields: Any) -> Client:
         """A connection on which a chat has been asked for."""
-        client = Client(self.server.url, timeout_s=30)
+        urls = [self.server.url, *(other.url for other in self.others)]
+        client = Client(urls[next(_numbers) % len(urls)], timeout_s=30)
         messages = [{"role": "user", "content": prompt}]
         body = {"model": "phi-3-mini", "messages": messages, "stream": stream, **fields}
         client.ask("/v1/chat/completions", body, key, {"Connection": "close"})
@@ -128,8 +139,11 @@ class Bench:
 
 
 @contextlib.contextmanager
-def bench(workers: int = 1, **settings: Any) -> Iterator[Bench]:
-    """One worker on SQLite counting in memory, or several on a PostgreSQL and a Redis of their own."""
+def bench(workers: int = 1, gateways: int = 1, **settings: Any) -> Iterator[Bench]:
+    """One worker on SQLite counting in memory, or several on a PostgreSQL and a Redis of their own.
+
+    More than one gateway means as many servers with so many workers each, all on the same stores.
+    """
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="llmrack-bench-")))
         (folder / "instance").mkdir()
@@ -142,8 +156,11 @@ def bench(workers: int = 1, **settings: Any) -> Iterator[Bench]:
             settings |= {"database_url": postgresql.create(), "redis_url": redis.url, "workers": workers}
         ollama = stack.enter_context(FakeOllama())
         server = stack.enter_context(start_app(folder, ollama.url, **(QUICK | settings)))
+        others = [start_app(folder, ollama.url, **(QUICK | settings)) for _ in range(gateways - 1)]
+        for other in others:
+            stack.callback(other.stop)
         store = stack.enter_context(opened(server.settings["LLMRACK_DATABASE_URL"]))
-        yield Bench(server, ollama, store, folder, postgresql, redis).begin()
+        yield Bench(server, ollama, store, folder, postgresql, redis, others=tuple(others)).begin()
 
 
 def at_once(count: int, work: Callable[[int], T]) -> list[T]:

@@ -53,6 +53,15 @@ def test_six_requests_without_max_tokens_run_side_by_side_on_a_fresh_free_accoun
     assert [answer.status for answer in at_once(6, lambda number: finish(clients[number]))] == [200] * 6
 
 
+@pytest.mark.parametrize(("model", "is_stream"), [("mistral-7b", False), ("qwen-2.5-7b", True)])
+def test_six_requests_run_side_by_side_on_a_model_of_which_nothing_was_counted(
+    small: Rig, free: str, model: str, is_stream: bool
+) -> None:
+    prompt = "[[pace:0.03]][[tokens:40]] hi" + " words" * 100
+    answers = at_once(6, lambda _: finish(ask(small, free, prompt, stream=is_stream, model=model)))
+    assert [answer.status for answer in answers] == [200] * 6
+
+
 @pytest.mark.parametrize("is_stream", [False, True], ids=["plain", "stream"])
 def test_a_crowd_uses_a_day_to_its_last_token_and_not_one_more(small: Rig, free: str, is_stream: bool) -> None:
     prompt = '[[usage:{"prompt_eval_count": 400}]][[tokens:4000]] a long story'

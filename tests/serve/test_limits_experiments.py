@@ -69,6 +69,10 @@ def test_a_killed_worker_loses_no_row_and_few_tokens(two: Bench) -> None:
     deaths.kill_worker(two.begin(), streams=30, times=1, for_real=False)
 
 
+def test_a_killed_worker_leaves_no_hold_of_answers_that_had_grown(fragile: Bench) -> None:
+    deaths.kill_growing(fragile, streams=12, for_real=False)
+
+
 def test_a_stopping_server_settles_every_stream() -> None:
     with bench(workers=2, graceful_timeout_s=7) as rig:
         deaths.stop_server(rig, streams=20, how=signal.SIGTERM)

@@ -94,6 +94,22 @@ def test_a_prompt_that_does_not_fit_by_its_bound_is_admitted_to_be_counted(desk:
     desk.check_sums()
 
 
+def test_a_long_prompt_is_counted_where_its_bound_would_keep_others_from_beginning(desk: Desk) -> None:
+    caller = desk.caller()
+    for _ in range(10):
+        admission, grant = begin(desk, caller, prompt=8192, least_prompt_tokens=lambda: 1)
+        assert (grant.must_count, grant.held_tokens) == (True, 2)
+        assert desk.meter.grow(admission, grant, 30, 8000).output_tokens == ANSWER_STEP_TOKENS
+    desk.check_sums()
+
+
+@pytest.mark.parametrize(("plan", "prompt"), [("free", 500), ("pro", 16_000)])
+def test_a_prompt_is_not_counted_where_it_is_short_or_there_is_plenty(desk: Desk, plan: str, prompt: int) -> None:
+    caller = desk.caller(plan)
+    for _ in range(3):
+        assert not begin(desk, caller, prompt=prompt, least_prompt_tokens=lambda: 1)[1].must_count
+
+
 def test_a_counted_prompt_that_does_not_fit_is_refused_and_holds_nothing_more(desk: Desk) -> None:
     caller = desk.caller()
     admission, grant = begin(desk, caller, prompt=16_000, least_prompt_tokens=lambda: 700)
