@@ -125,7 +125,11 @@ def ask_to_rotate(key_id: int) -> Any:
 
 @bp.post("/<row:key_id>/rotate")
 def rotate(key_id: int) -> Any:
-    issued = keyring.rotate(rack.store, viewer().account_id, key_id, datetime.now(UTC))
+    try:
+        issued = keyring.rotate(rack.store, viewer().account_id, key_id, datetime.now(UTC))
+    except keyring.TooManyKeys as error:
+        flash(str(error), "bad")
+        return redirect(url_for(".index"), 303)
     return _list(KeyForm(formdata=None).offer(rack.catalog), issued, replaced=_key(key_id))
 
 

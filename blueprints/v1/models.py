@@ -1,7 +1,7 @@
-"""GET /v1/models and GET /v1/models/{id}."""
+"""GET /v1/models and GET /v1/models/{id}: the models that the key may use."""
 
 import msgspec
-from flask import Blueprint, Response
+from flask import Blueprint, Response, g
 
 from llmrack.errors import NotFound
 from llmrack.wire import models
@@ -16,14 +16,16 @@ bp = Blueprint("models", __name__)
 @bp.get("/models")
 @needs("models")
 def list_models() -> Response:
-    return json_reply(msgspec.json.encode(models.listing(rack.catalog)))
+    allowed = g.caller.models
+    shown = rack.catalog if allowed is None else [model for model in rack.catalog if model.id in allowed]
+    return json_reply(msgspec.json.encode(models.listing(shown)))
 
 
 @bp.get("/models/<path:model_id>")
 @needs("models")
 def get_model(model_id: str) -> Response:
     model = rack.catalog.get(model_id)
-    if model is None:
+    if model is None or (g.caller.models is not None and model.id not in g.caller.models):
         raise NotFound(
             f"There is no model '{model_id}'. GET /v1/models lists those there are.",
             param="model",

@@ -5,14 +5,16 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, literal, or_, select, update
+from sqlalchemy import func, literal, or_, update
 
 from .. import permissions as rights
 from ..store.base import UtcTime
 from ..store.db import Store
 from ..store.models import Key
 from . import keys
-from .keys import Issued, KeyFacts, NoSuchKey, Restrictions
+from .keys import Issued, KeyFacts, NoSuchKey, Restrictions, TooManyKeys
+
+__all__ = ["TooManyKeys"]
 
 # How long a replaced key goes on working, so that it can be exchanged everywhere.
 OVERLAP = timedelta(hours=24)
@@ -20,10 +22,8 @@ OVERLAP = timedelta(hours=24)
 SHOWN = timedelta(days=90)
 # One account cannot fill the table.
 MOST = 200
-
-
-class TooManyKeys(ValueError):
-    """The account has as many working keys as one may have."""
+# Replaced keys still work for a day, so that an account with as many keys as it may have can replace some.
+ROTATIONS_BEYOND = 20
 
 
 def list_all(store: Store, account_id: int, now: datetime) -> list[KeyFacts]:
@@ -52,12 +52,13 @@ def issue(
     permissions: tuple[str, ...],
     expires_at: datetime | None,
     restrictions: Restrictions,
+    paused_at: datetime | None = None,
+    most: int = MOST,
 ) -> Issued:
-    """Make a key. Raises TooManyKeys, or ValueError for an unknown mode or permission."""
-    with store.read() as connection:
-        working = select(func.count()).where(Key.account_id == account_id, Key.revoked_at.is_(None))
-        if connection.execute(working).scalar_one() >= MOST:
-            raise TooManyKeys(f"An account has at most {MOST} keys. Revoke one that is not used any more.")
+    """Make a key, paused from the start where the one that it replaces is.
+
+    Raises TooManyKeys, or ValueError for an unknown mode or permission.
+    """
     return keys.issue(
         store,
         name=name,
@@ -67,6 +68,8 @@ def issue(
         account_id=account_id,
         now=now,
         restrictions=restrictions,
+        paused_at=paused_at,
+        most=most,
     )
 
 
@@ -107,7 +110,8 @@ def revoke(store: Store, account_id: int, key_id: int, now: datetime) -> KeyFact
 
 
 def rotate(store: Store, account_id: int, key_id: int, now: datetime) -> Issued:
-    """A new key like this one, which itself ends in a day. Raises NoSuchKey when it does not work any more."""
+    """A new key like this one, which itself ends in a day. Raises NoSuchKey when it does not work any more,
+    TooManyKeys."""
     old = get(store, account_id, key_id)
     if old.state(now) not in ("active", "paused"):
         raise NoSuchKey(f"Key {key_id} does not work any more, so there is nothing to replace. Make a new one.")
@@ -120,6 +124,8 @@ def rotate(store: Store, account_id: int, key_id: int, now: datetime) -> Issued:
         permissions=old.permissions,
         expires_at=_moved(old, now),
         restrictions=old.restrictions,
+        paused_at=old.paused_at,
+        most=MOST + ROTATIONS_BEYOND,
     )
     ends_at = now + OVERLAP
     earlier = Key.expires_at.is_(None) | (Key.expires_at > ends_at)

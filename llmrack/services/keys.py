@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, insert, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, update
 
 from .. import permissions as rights
+from ..store import locks
 from ..store.db import Store
 from ..store.models import Account, Key
 from . import accounts, keytext
 
+# Revoked keys stay in the table, so what an account can make in a day is bounded too.
+MADE_IN_A_DAY = 500
+
 
 class NoSuchKey(LookupError):
     """No key fits, or more than one does; the message says which."""
+
+
+class TooManyKeys(ValueError):
+    """The account has as many working keys as one may have, or made too many in a day."""
 
 
 @dataclass(frozen=True)
@@ -83,10 +91,13 @@ def issue(
     tokens_per_day: int | None = None,
     restrictions: Restrictions | None = None,
     account_id: int | None = None,
+    paused_at: datetime | None = None,
+    most: int | None = None,
 ) -> Issued:
     """Make a key for the account of this id or name, or for the local one, which is made when it is first needed.
 
-    Raises ValueError for an unknown mode or permission, NoSuchAccount for an unknown account.
+    `most` bounds how many working keys the account may have then.
+    Raises ValueError for an unknown mode or permission, NoSuchAccount for an unknown account, TooManyKeys.
     """
     rights.expand(permissions)
     now = now or datetime.now(UTC)
@@ -96,6 +107,9 @@ def issue(
         account_id = owner.id
     own = restrictions or Restrictions(requests_per_minute=requests_per_minute, tokens_per_day=tokens_per_day)
     with store.write() as connection:
+        if most is not None:
+            locks.hold(connection, f"keys:{account_id}")
+            _require_room(connection, account_id, now, most)
         key_id = connection.execute(
             insert(Key)
             .values(
@@ -108,11 +122,25 @@ def issue(
                 last4=secret[-4:],
                 created_at=now,
                 expires_at=expires_at,
+                paused_at=paused_at,
                 **columns(own),
             )
             .returning(Key.id)
         ).scalar_one()
     return Issued(secret, select_where(store, Key.id == key_id)[0])
+
+
+def _require_room(connection: Connection, account_id: int, now: datetime, most: int) -> None:
+    """Raises TooManyKeys. Revoked and expired keys do not count as working."""
+    is_alive = Key.revoked_at.is_(None) & or_(Key.expires_at.is_(None), Key.expires_at > now)
+    counted = select(
+        func.count().filter(is_alive), func.count().filter(Key.created_at > now - timedelta(days=1))
+    ).where(Key.account_id == account_id)
+    working, made = connection.execute(counted).one()
+    if working >= most:
+        raise TooManyKeys(f"An account has at most {most} keys. Revoke one that is not used any more.")
+    if made >= MADE_IN_A_DAY:
+        raise TooManyKeys(f"An account makes at most {MADE_IN_A_DAY} keys in a day.")
 
 
 def columns(own: Restrictions) -> dict[str, object]:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, insert, select
 
+from ..store import locks
 from ..store.db import Store
 from ..store.people import Attempt
 from . import tokens
@@ -53,6 +54,7 @@ def take(store: Store, now: datetime, *counts: tuple[Rule, str]) -> None:
     buckets = [(rule, f"{rule.name}:{tokens.digest(who)[:32]}") for rule, who in counts]
     wait_s = 0
     with store.write() as connection:
+        locks.hold(connection, *(bucket for _, bucket in buckets))
         for rule, bucket in buckets:
             since = Attempt.at > now - rule.window
             recent = select(Attempt.at).where(Attempt.bucket == bucket, since).order_by(Attempt.at.desc())

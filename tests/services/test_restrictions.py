@@ -10,6 +10,7 @@ from llmrack.services import accounts, callers, keyring, keys, networks
 from llmrack.services.keys import NoSuchKey, Restrictions
 from llmrack.store.db import Store
 from tests.support.stores import Clock
+from tests.support.together import together
 
 PLANS = load()
 
@@ -122,3 +123,51 @@ def test_ended_keys_leave_the_list_after_three_months(store: Store, clock: Clock
     assert [key.id for key in keyring.list_all(store, account_id, clock())] == [key_id]
     clock.forward(days=2)
     assert keyring.list_all(store, account_id, clock()) == []
+
+
+def test_keys_made_at_once_never_are_more_than_an_account_may_have(store: Store, clock: Clock, account_id: int) -> None:
+    for _ in range(keyring.MOST - 3):
+        make(store, account_id, clock)
+
+    def is_made(_: int) -> bool:
+        try:
+            make(store, account_id, clock)
+        except keyring.TooManyKeys:
+            return False
+        return True
+
+    assert sum(together(20, is_made)) == 3
+
+
+def test_expired_keys_block_no_new_ones_and_a_full_account_can_still_replace_some(
+    store: Store, clock: Clock, account_id: int
+) -> None:
+    for _ in range(keyring.MOST):
+        make(store, account_id, clock, expires_at=clock() + timedelta(days=1))
+    with pytest.raises(keyring.TooManyKeys):
+        make(store, account_id, clock)
+    some = keyring.list_all(store, account_id, clock())
+    for key in some[: keyring.ROTATIONS_BEYOND]:
+        keyring.rotate(store, account_id, key.id, clock())
+    with pytest.raises(keyring.TooManyKeys):
+        keyring.rotate(store, account_id, some[-1].id, clock())
+    clock.forward(days=2)
+    assert make(store, account_id, clock).key.state(clock()) == "active"
+
+
+def test_a_paused_key_is_replaced_by_a_paused_one(store: Store, clock: Clock, account_id: int) -> None:
+    key = make(store, account_id, clock).key
+    keyring.pause(store, account_id, key.id, clock())
+    assert keyring.rotate(store, account_id, key.id, clock()).key.state(clock()) == "paused"
+
+
+def test_what_an_account_makes_in_a_day_is_bounded(
+    store: Store, clock: Clock, account_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys, "MADE_IN_A_DAY", 5)
+    for _ in range(5):
+        keyring.revoke(store, account_id, make(store, account_id, clock).key.id, clock())
+    with pytest.raises(keyring.TooManyKeys, match="in a day"):
+        make(store, account_id, clock)
+    clock.forward(days=1, seconds=1)
+    make(store, account_id, clock)

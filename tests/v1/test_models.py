@@ -1,5 +1,8 @@
 """GET /v1/models."""
 
+from llmrack.services import keys
+from llmrack.services.rack import Rack
+
 from .conftest import Api
 
 
@@ -24,3 +27,14 @@ def test_an_unknown_model_is_404(live: Api) -> None:
         answer = live.get(f"/models/{model_id}")
         assert answer.status_code == 404
         assert answer.get_json()["error"]["code"] == "model_not_found"
+
+
+def test_a_key_for_some_models_lists_these_alone(live: Api, rack: Rack, roomy_account: str) -> None:
+    own = keys.Restrictions(models=("phi-3-mini", "nomic-embed"))
+    secret = keys.issue(rack.store, name="some", mode="live", account=roomy_account, restrictions=own).secret
+    headers = {"Authorization": f"Bearer {secret}"}
+    listed = live.client.get("/v1/models", headers=headers).get_json()["data"]
+    assert {model["id"] for model in listed} == {"phi-3-mini", "nomic-embed"}
+    assert live.client.get("/v1/models/phi-3-mini", headers=headers).status_code == 200
+    answer = live.client.get("/v1/models/llama-3.1-8b", headers=headers)
+    assert (answer.status_code, answer.get_json()["error"]["code"]) == (404, "model_not_found")
