@@ -58,7 +58,9 @@ def sign_up() -> Any:
 
 def send_verification(account_id: int, email: str, browser: str | None = None) -> None:
     token = links.make(rack.store, account_id, links.VERIFY, email, datetime.now(UTC), browser)
-    mail.send("verify", email, path=url_for("account.verify", token=token))
+    browser_name = request.user_agent.string[:120] or "an unnamed browser"
+    asked_from = f"{request.remote_addr or 'an unknown address'} ({browser_name})"
+    mail.send("verify", email, path=url_for("account.verify", token=token), asked_from=asked_from)
 
 
 def _may_mail(email: str) -> bool:
@@ -67,6 +69,12 @@ def _may_mail(email: str) -> bool:
     except TooMany:
         return False
     return True
+
+
+CLAIMED = (
+    "Your address is confirmed. You confirmed it in another browser than the one that signed up, so everything that was"
+    " made before has ended. Choose a password to go on."
+)
 
 
 @bp.get("/signup/sent")
@@ -88,19 +96,32 @@ def use_verification() -> Any:
     found = links.use(rack.store, request.form.get("token", ""), links.VERIFY, now)
     if found is None:
         return render_template("account/verify.html", found=None, token=""), 404
+    browser = session.get("signup")
+    is_same = bool(browser and found.browser_sha256 == tokens.digest(browser))
+    is_own = signin.is_signed_in() and signin.viewer().account_id == found.account_id
+    if not (is_same or is_own or logins.get(rack.store, found.account_id).is_verified):
+        return _claim(found, now)
     logins.verify(rack.store, found.account_id, now)
     if signin.is_signed_in() and signin.viewer().account_id == found.account_id:
         return redirect(url_for("keys.index"), 303)
     # Whoever reads the mail is not always who chose the password: only the browser that signed up goes on at once.
-    browser = session.get("signup")
     person = logins.get(rack.store, found.account_id)
-    if browser and found.browser_sha256 == tokens.digest(browser) and not person.has_second_factor:
+    if is_same and not person.has_second_factor:
         signin.sign_in(found.account_id)
         flash("Your address is confirmed.", "good")
         return redirect(url_for("keys.index"), 303)
     session["email"] = found.email
     flash("Your address is confirmed. Sign in to go on.", "good")
     return redirect(url_for(".login"), 303)
+
+
+def _claim(found: links.LinkFacts, now: datetime) -> Any:
+    """The mail was read in another browser than the one that signed up, which need not be the same person's."""
+    logins.claim(rack.store, found.account_id, "confirmed in another browser", now)
+    signin.note("the account was claimed by its address", found.account_id)
+    token = links.make(rack.store, found.account_id, links.RESET, found.email, now)
+    flash(CLAIMED, "good")
+    return redirect(url_for("recovery.choose", token=token), 303)
 
 
 @bp.get("/login")
@@ -133,7 +154,13 @@ def log_in() -> Any:
         return render_template("account/login.html", form=form, target=target, failure=WRONG), 400
     throttle.forget(rack.store, counts[0])
     if person.has_second_factor:
-        session["second"] = {"account": person.account_id, "at": int(time.time()), "next": target}
+        session["second"] = {
+            "account": person.account_id,
+            "at": int(time.time()),
+            "next": target,
+            # A password that changes meanwhile ends this half of a sign-in.
+            "proved": tokens.digest(person.password_hash),
+        }
         return redirect(url_for(".code"), 303)
     return _welcome(person)
 
@@ -184,7 +211,8 @@ def _waiting() -> Person | None:
         person = logins.get(rack.store, second["account"])
     except logins.NoSuchPerson:
         return None
-    return None if person.is_disabled else person
+    is_still_proved = second.get("proved") == tokens.digest(person.password_hash)
+    return None if person.is_disabled or not is_still_proved else person
 
 
 @bp.post("/logout")

@@ -159,6 +159,13 @@ def _second_factor_page(form: Any, status: int = 200, **values: Any) -> Any:
 
 @bp.post("/second-factor/begin")
 def begin_second_factor() -> Any:
+    """Asks for the password: a session alone, which may be a borrowed browser, locks nobody out."""
+    proof = ProofForm()
+    if mailer.is_configured and not viewer().is_verified:
+        flash("Confirm your e-mail address first: whoever reads its mail must be able to get in.", "bad")
+        return redirect(url_for(".index"), 303)
+    if not proof.validate() or not is_proved(proof.proof):
+        return _second_factor_page(CodeForm(formdata=None), 400, proof_error=proof.proof.errors)
     totp.begin(rack.store, viewer().account_id)
     return redirect(url_for(".second_factor"), 303)
 

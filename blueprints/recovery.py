@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Blueprint, flash, redirect, render_template, request, session, url_for
+from flask import Blueprint, current_app, flash, redirect, render_template, request, session, url_for
 
-from llmrack.services import links, logins, sessions, throttle
+from llmrack.services import keyring, links, logins, sessions, throttle
 from llmrack.services.throttle import TooMany
 
 from . import guard, mail, signin
@@ -71,6 +71,8 @@ def change() -> Any:
     found = links.use(rack.store, token, links.RESET, now)
     if found is None:
         return render_template("account/reset_new.html", form=form, found=None, token=""), 404
+    if not logins.get(rack.store, found.account_id).is_verified:
+        logins.claim(rack.store, found.account_id, "the password was reset before the address was confirmed", now)
     try:
         logins.set_password(rack.store, found.account_id, form.password.data or "", now)
     except ValueError as error:
@@ -85,7 +87,13 @@ def change() -> Any:
     session.clear()
     session["email"] = found.email
     flash("Your password is changed, and every browser is signed out. Sign in with the new one.", "good")
-    return redirect(url_for("account.login"), 303)
+    now_working = [key for key in keyring.list_all(rack.store, found.account_id, now) if key.state(now) == "active"]
+    if now_working:
+        flash("Your keys still work. Revoke those that you do not know.", "warn")
+    target = url_for("keys.index") if now_working else None
+    # Others may be trying passwords from everywhere: this browser is its owner's, and is counted by itself.
+    response: Any = redirect(url_for("account.login", next=target), 303)
+    return signin.remember_device(response, found.email, current_app.config)
 
 
 @bp.get("/confirm-email")
@@ -102,6 +110,10 @@ def change_email() -> Any:
     old = logins.get(rack.store, found.account_id).email if found else ""
     if found is None or not logins.set_email(rack.store, found.account_id, found.email, now):
         return render_template("account/confirm_email.html", found=None, token=""), 404
+    # Links to the old address must not open the account any more, nor sessions that its reader may have.
+    links.revoke_all(rack.store, found.account_id)
+    is_own = signin.is_signed_in() and signin.viewer().account_id == found.account_id
+    sessions.end_all(rack.store, found.account_id, but=signin.viewer().session_id if is_own else None)
     signin.note("the address was changed", found.account_id)
     mail.send("email_changed", old, new=found.email)
     flash(f"You sign in with {found.email} from now on.", "good")

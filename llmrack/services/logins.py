@@ -10,10 +10,14 @@ from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import Connection, delete, exc, func, insert, literal, select, update
 
 from ..store.base import UtcTime
+from ..store.billing import CLOSED, OPEN, Checkout
 from ..store.db import Store
 from ..store.models import Account, Balance, Key
 from ..store.people import Link, Login, RecoveryCode, WebSession
-from . import passwords
+from . import audit, passwords
+
+# No hash: no password fits it.
+NO_PASSWORD = "!"  # noqa: S105
 
 
 class BadEmail(ValueError):
@@ -132,6 +136,25 @@ def has_password(store: Store, account_id: int, password: str) -> bool:
 def verify(store: Store, account_id: int, now: datetime) -> None:
     """Note that the person reads the mail of the account's address."""
     _change(store, account_id, verified_at=func.coalesce(Login.verified_at, literal(now, UtcTime)))
+
+
+def claim(store: Store, account_id: int, reason: str, now: datetime) -> None:
+    """Give an account to the person who just proved to read its mail: what was made before that ends.
+
+    The account may have been made by somebody else, who must keep no way in: sessions, links, the second factor with
+    its recovery codes, keys of both modes, and open orders end, and no password signs in until a new one is set.
+    """
+    with store.write() as connection:
+        keys = update(Key).where(Key.account_id == account_id)
+        connection.execute(keys.values(revoked_at=func.coalesce(Key.revoked_at, literal(now, UtcTime))))
+        for table in (WebSession, Link, RecoveryCode):
+            connection.execute(delete(table).where(table.account_id == account_id))
+        nothing = {"totp_nonce": None, "totp_confirmed_at": None, "totp_last_step": None}
+        login = update(Login).where(Login.account_id == account_id)
+        connection.execute(login.values(password_hash=NO_PASSWORD, password_changed_at=now, verified_at=now, **nothing))
+        orders = update(Checkout).where(Checkout.account_id == account_id, Checkout.state == OPEN)
+        connection.execute(orders.values(state=CLOSED, version=Checkout.version + 1))
+        audit.record(connection, audit.Act("owner", "account.claimed", account_id, reason), now)
 
 
 def set_password(store: Store, account_id: int, password: str, now: datetime) -> None:

@@ -16,6 +16,8 @@ from . import tokens
 # A session ends after this long without a request, and after this long in any case.
 IDLE = timedelta(days=14)
 LONGEST = timedelta(days=60)
+# So many browsers of one account are signed in; one more ends the oldest.
+MOST = 50
 # How exactly `seen_at` is kept: a write per page view would be a waste.
 SEEN_EVERY = timedelta(minutes=5)
 # For how long a password counts as "just typed" before the most sensitive actions ask again.
@@ -69,6 +71,9 @@ def open(store: Store, account_id: int, now: datetime, agent: str = "", address:
     with store.write() as connection:
         connection.execute(delete(WebSession).where(WebSession.account_id == account_id, _is_over(now)))
         connection.execute(insert(WebSession).values(row))
+        mine = WebSession.account_id == account_id
+        newest = select(WebSession.id).where(mine).order_by(WebSession.id.desc()).limit(MOST)
+        connection.execute(delete(WebSession).where(mine, WebSession.id.not_in(newest.scalar_subquery())))
     return token
 
 

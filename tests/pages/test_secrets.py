@@ -112,7 +112,7 @@ class World:
         return text
 
     def plant_second_factor(self) -> None:
-        self.member.post("/dashboard/settings/second-factor/begin")
+        self.member.post("/dashboard/settings/second-factor/begin", {"proof": self.password})
         secret = totp.secret(self.rack.store, self.app.config["SECRET_KEY"], self.account_id)
         assert secret is not None
         shown = self.member.post("/dashboard/settings/second-factor", {"code": pyotp.TOTP(secret).now()})

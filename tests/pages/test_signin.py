@@ -199,7 +199,7 @@ def make_known(app: Flask, email: str, password_hash: str) -> None:
 
 def switch_on(member: Visitor, rack: Rack, email: str) -> tuple[str, list[str]]:
     """Set a second factor up through its pages; its secret and recovery codes."""
-    member.post("/dashboard/settings/second-factor/begin")
+    member.post("/dashboard/settings/second-factor/begin", {"proof": PASSWORD})
     page = member.get("/dashboard/settings/second-factor")
     secret = re.search(r'class="totp-secret">([A-Z2-7]+)<', page.text)
     assert secret is not None
@@ -251,3 +251,60 @@ def test_the_second_factor_goes_off_with_the_password_only(member: Visitor, emai
 def test_nobody_gets_a_code_page_without_the_password(visitor: Visitor) -> None:
     assert visitor.get("/login/code").headers["Location"] == "/login"
     assert visitor.post("/login/code", {"code": "123456"}).headers["Location"] == "/login"
+
+
+def test_the_second_factor_is_switched_on_with_the_password_only(member: Visitor) -> None:
+    refused = member.post("/dashboard/settings/second-factor/begin", {"proof": "wrong password"})
+    assert refused.status_code == 400
+    assert member.post("/dashboard/settings/second-factor/begin", {"proof": PASSWORD}).status_code == 303
+
+
+def test_a_half_done_sign_in_ends_when_the_password_changes(
+    app: Flask, visitor: Visitor, rack: Rack, email: str
+) -> None:
+    account_id = make_person(app, email)
+    totp.begin(rack.store, account_id)
+    secret = totp.secret(rack.store, app.config["SECRET_KEY"], account_id)
+    assert secret is not None
+    now = datetime.now(UTC)
+    codes = totp.confirm(rack.store, app.config["SECRET_KEY"], account_id, pyotp.TOTP(secret).at(now), now)
+    assert visitor.sign_in(email).headers["Location"] == "/login/code"
+    logins.set_password(rack.store, account_id, "another good password", now)
+    assert visitor.post("/login/code", {"code": codes[0]}).headers["Location"] == "/login"
+    assert not visitor.is_signed_in()
+
+
+def test_a_new_address_ends_links_to_the_old_one_and_other_browsers(
+    member: Visitor, another: Callable[[], Visitor], post: Post, email: str
+) -> None:
+    other = another()
+    other.sign_in(email)
+    other.post("/reset", {"email": email})
+    old = link_in(post.last(email, "password"))
+    member.post("/dashboard/settings/email", {"email": f"new-{email}", "email_password": PASSWORD})
+    member.post("/confirm-email", {"token": link_in(post.last(f"new-{email}")).partition("=")[2]})
+    assert member.get(old).status_code == 404
+    assert member.is_signed_in()
+    assert not other.is_signed_in()
+
+
+def test_the_fifty_first_browser_ends_the_oldest(rack: Rack, app: Flask, email: str) -> None:
+    account_id = make_person(app, email)
+    now = datetime.now(UTC)
+    opened = [sessions.open(rack.store, account_id, now) for _ in range(sessions.MOST + 1)]
+    assert sessions.find(rack.store, opened[0], now) is None
+    assert len(sessions.list_all(rack.store, account_id, now)) == sessions.MOST
+
+
+def test_after_a_reset_the_browser_gets_in_while_others_try_passwords(
+    app: Flask, visitor: Visitor, another: Callable[[], Visitor], post: Post, email: str
+) -> None:
+    make_person(app, email)
+    visitor.post("/reset", {"email": email})
+    token = link_in(post.last(email, "password")).partition("=")[2]
+    visitor.post("/reset/new", {"token": token, "password": "another good password"})
+    stranger = another()
+    for _ in range(11):
+        stranger.sign_in(email, "wrong password")
+    assert visitor.sign_in(email, "another good password").status_code == 303
+    assert visitor.is_signed_in()

@@ -38,17 +38,64 @@ def test_looking_at_a_link_changes_nothing_and_using_it_ends_it(visitor: Visitor
     assert visitor.get(path).status_code == 404
 
 
-def test_another_browser_confirms_the_address_but_is_not_signed_in(
-    visitor: Visitor, another: Callable[[], Visitor], post: Post, email: str, rack: Rack
+def test_another_browser_confirms_the_address_and_what_was_made_before_ends(
+    app: Flask, visitor: Visitor, another: Callable[[], Visitor], post: Post, email: str, rack: Rack
 ) -> None:
     sign_up(visitor, email)
-    other = another()
-    done = other.post("/verify", {"token": link_in(post.last(email)).partition("=")[2]})
-    assert done.headers["Location"] == "/login"
-    assert not other.is_signed_in()
+    visitor.sign_in(email)
+    secret = visitor.key()
+    owner = another()
+    mail = post.last(email)
+    assert "10." in mail.text
+    done = owner.post("/verify", {"token": link_in(mail).partition("=")[2]})
+    assert done.headers["Location"].startswith("/reset/new?token=")
+    assert not owner.is_signed_in()
+    assert not visitor.is_signed_in()
+    assert visitor.sign_in(email).status_code == 400
+    assert ask(app, secret) == 401
+    token = done.headers["Location"].partition("=")[2]
+    owner.post("/reset/new", {"token": token, "password": "another good password"})
+    assert owner.sign_in(email, "another good password").status_code == 303
     person = logins.find(rack.store, email)
     assert person is not None
-    assert person.is_verified
+    assert (person.is_verified, person.has_second_factor) == (True, False)
+
+
+def ask(app: Flask, secret: str) -> int:
+    return app.test_client().get("/v1/models", headers={"Authorization": f"Bearer {secret}"}).status_code
+
+
+def test_whoever_signed_up_keeps_what_was_made_while_waiting_for_the_mail(
+    app: Flask, visitor: Visitor, post: Post, email: str
+) -> None:
+    sign_up(visitor, email)
+    visitor.sign_in(email)
+    secret = visitor.key()
+    done = visitor.post("/verify", {"token": link_in(post.last(email)).partition("=")[2]})
+    assert done.headers["Location"] == "/dashboard/keys"
+    assert ask(app, secret) == 200
+
+
+def test_a_reset_before_the_confirmation_ends_what_was_made_before(
+    app: Flask, visitor: Visitor, another: Callable[[], Visitor], post: Post, email: str
+) -> None:
+    sign_up(visitor, email)
+    visitor.sign_in(email)
+    secret = visitor.key()
+    owner = another()
+    owner.post("/reset", {"email": email})
+    token = link_in(post.last(email, "password")).partition("=")[2]
+    owner.post("/reset/new", {"token": token, "password": "another good password"})
+    assert ask(app, secret) == 401
+    assert not visitor.is_signed_in()
+
+
+def test_an_unconfirmed_account_has_no_second_factor(visitor: Visitor, post: Post, email: str) -> None:
+    sign_up(visitor, email)
+    visitor.sign_in(email)
+    done = visitor.post("/dashboard/settings/second-factor/begin", {"proof": PASSWORD}, page="/dashboard/settings")
+    assert done.headers["Location"] == "/dashboard/settings"
+    assert "Confirm your e-mail address first" in visitor.get("/dashboard/settings").text
 
 
 def test_a_known_address_gets_the_same_page_and_a_mail_that_says_so(
