@@ -11,7 +11,7 @@ from werkzeug.exceptions import NotFound
 from llmrack.services import audit, billing, credits, keyring, operations, statements, subscriptions
 from llmrack.services.operations import AccountLine
 
-from . import charts, guard, writing
+from . import charts, guard, params, writing
 from .extensions import rack, till
 from .moneyforms import GrantForm, PlanForm
 from .proof import is_proved
@@ -56,7 +56,7 @@ def index() -> Any:
 
 @bp.get("/accounts")
 def accounts() -> Any:
-    query, before = request.args.get("q", "").strip()[:254], request.args.get("before", type=int)
+    query, before = request.args.get("q", "").strip()[:254], params.row_id("before")
     now = datetime.now(UTC)
     found = operations.accounts(rack.store, rack.plans, now, query=query, before_id=before, limit=operations.PAGE + 1)
     page = found[: operations.PAGE]
@@ -65,7 +65,7 @@ def accounts() -> Any:
     return render_template("admin/accounts.html", accounts=page, query=query, older=older, newest=newest)
 
 
-@bp.get("/accounts/<int:account_id>")
+@bp.get("/accounts/<row:account_id>")
 def account(account_id: int) -> Any:
     return _page(_account(account_id))
 
@@ -96,7 +96,7 @@ def _page(line: AccountLine, status: int = 200, **forms: Any) -> Any:
     return render_template("admin/account.html", **(values | forms)), status
 
 
-@bp.post("/accounts/<int:account_id>/credits")
+@bp.post("/accounts/<row:account_id>/credits")
 def grant(account_id: int) -> Any:
     line, form, now = _account(account_id), GrantForm(), datetime.now(UTC)
     if not form.validate() or not is_proved(form.credit_proof):
@@ -105,7 +105,7 @@ def grant(account_id: int) -> Any:
     return _done(line, f"{writing.signed(form.nanousd)} of credits for {line.name}.")
 
 
-@bp.post("/accounts/<int:account_id>/plan")
+@bp.post("/accounts/<row:account_id>/plan")
 def set_plan(account_id: int) -> Any:
     line, form, now = _account(account_id), PlanForm().offer(rack.plans), datetime.now(UTC)
     if not form.validate() or not is_proved(form.plan_proof):
@@ -116,12 +116,12 @@ def set_plan(account_id: int) -> Any:
     return _done(line, f"{line.name} is on {plan.name} now.")
 
 
-@bp.post("/accounts/<int:account_id>/disable")
+@bp.post("/accounts/<row:account_id>/disable")
 def disable(account_id: int) -> Any:
     return _set_disabled(account_id, is_disabled=True)
 
 
-@bp.post("/accounts/<int:account_id>/enable")
+@bp.post("/accounts/<row:account_id>/enable")
 def enable(account_id: int) -> Any:
     return _set_disabled(account_id, is_disabled=False)
 
@@ -135,7 +135,7 @@ def _set_disabled(account_id: int, *, is_disabled: bool) -> Any:
     return _done(line, f"{line.name} is {'disabled: its keys are refused from now on' if is_disabled else 'enabled'}.")
 
 
-@bp.post("/accounts/<int:account_id>/keys/<int:key_id>/revoke")
+@bp.post("/accounts/<row:account_id>/keys/<row:key_id>/revoke")
 def revoke_key(account_id: int, key_id: int) -> Any:
     name = operations.revoke_key(rack.store, account_id, key_id, viewer().email, datetime.now(UTC))
     if name is None:
@@ -150,7 +150,7 @@ def _done(line: AccountLine, sentence: str) -> Any:
 
 @bp.get("/audit")
 def log() -> Any:
-    before = request.args.get("before", type=int)
+    before = params.row_id("before")
     found = audit.entries(rack.store, before_id=before, limit=operations.PAGE + 1)
     page = found[: operations.PAGE]
     older = url_for(".log", before=page[-1].id) if len(found) > len(page) else None

@@ -22,7 +22,7 @@ from llmrack.services import billing, credits, fulfilment, statements, subscript
 from llmrack.services.billing import Buyer
 from llmrack.services.statements import Line
 
-from . import guard, security
+from . import guard, params, security
 from .extensions import rack, till
 from .mail import site_url
 from .moneyforms import CreditsForm, SpendingForm
@@ -220,7 +220,7 @@ def _order(checkout_id: str) -> billing.CheckoutFacts:
 
 @bp.get("/ledger")
 def ledger() -> Any:
-    before = request.args.get("before", type=int)
+    before = params.row_id("before")
     entries = credits.entries(rack.store, viewer().account_id, before_id=before, limit=LEDGER_PAGE + 1)
     page = entries[:LEDGER_PAGE]
     older = url_for(".ledger", before=page[-1].id) if len(entries) > LEDGER_PAGE else None

@@ -10,6 +10,8 @@ from werkzeug.exceptions import Forbidden
 from werkzeug.routing import IntegerConverter, Map
 from wtforms import ValidationError
 
+from .params import LARGEST_ROW_ID
+
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 REFUSED = "This form is too old or came from another site. Go back, reload the page and send it again."
 
@@ -18,7 +20,7 @@ class RowId(IntegerConverter):
     """The number of a row in an address; what no database column can hold is no such address."""
 
     def __init__(self, url_map: Map) -> None:
-        super().__init__(url_map, max=2**63 - 1)
+        super().__init__(url_map, max=LARGEST_ROW_ID)
 
 
 def init_app(app: Flask) -> None:

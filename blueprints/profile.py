@@ -13,7 +13,7 @@ from werkzeug.exceptions import NotFound
 
 from llmrack.clients.provider import ProviderAway
 from llmrack.errors import Unavailable
-from llmrack.services import billing, links, logins, sessions, throttle, totp
+from llmrack.services import billing, credits, links, logins, sessions, throttle, totp
 
 from . import guard, mail
 from .account import send_verification
@@ -210,16 +210,24 @@ def switch_off_second_factor() -> Any:
 
 @bp.get("/delete")
 def ask_to_delete() -> Any:
-    return render_template("profile/delete.html", form=ProofForm(formdata=None), who=viewer())
+    return _delete_page(ProofForm(formdata=None))
+
+
+def _delete_page(form: ProofForm, status: int = 200) -> Any:
+    balance = credits.balance(rack.store, viewer().account_id).left_nanousd
+    return render_template("profile/delete.html", form=form, who=viewer(), balance=balance), status
 
 
 @bp.post("/delete")
 def delete() -> Any:
     form, who = ProofForm(), viewer()
     if not form.validate() or not is_proved(form.proof):
-        return render_template("profile/delete.html", form=form, who=who), 400
+        return _delete_page(form, 400)
+    if credits.balance(rack.store, who.account_id).left_nanousd > 0 and "gives_up_credits" not in request.form:
+        flash("This account has credits left. Say that you give them up, or use them first.", "bad")
+        return _delete_page(form, 400)
     try:
-        billing.leave(till, who.account_id)
+        billing.leave(till, who.account_id, datetime.now(UTC))
     except ProviderAway as error:
         sentence = "Your subscription could not be ended just now, so nothing was deleted. Try again in a moment."
         raise Unavailable(sentence, retry_after_s=30) from error

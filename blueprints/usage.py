@@ -20,7 +20,7 @@ from llmrack.services.limits import seconds_to_midnight
 from llmrack.services.outcomes import OUTCOMES
 from llmrack.services.usage import DayUsage, Receipt
 
-from . import charts, guard, writing
+from . import charts, guard, params, writing
 from .extensions import rack
 from .signin import viewer
 
@@ -84,7 +84,7 @@ def _wanted(now: datetime) -> tuple[Range, dict[str, Any]]:
         "to": last.isoformat(),
         "mode": "test" if args.get("mode") == "test" else "live",
         "model": args.get("model") or None,
-        "key": args.get("key", type=_row_id),
+        "key": params.row_id("key"),
         "measure": args["measure"] if args.get("measure") in MEASURES else "tokens",
         "group": args["group"] if args.get("group") in GROUPS else "model",
     }
@@ -96,25 +96,10 @@ def _days(span: str, today: date) -> tuple[date | None, date]:
     if span == "24h":
         return None, today
     if span == "custom":
-        last = min(_day("to", today), today)
-        first = min(_day("from", last - timedelta(days=29)), last)
+        last = min(params.day("to", today), today)
+        first = min(params.day("from", last - timedelta(days=29)), last)
         return max(first, last - timedelta(days=LONGEST - 1)), last
     return today - timedelta(days=int(span.removesuffix("d")) - 1), today
-
-
-def _day(name: str, default: date) -> date:
-    try:
-        return date.fromisoformat(request.args.get(name, ""))
-    except ValueError:
-        return default
-
-
-def _row_id(text: str) -> int:
-    """Raises ValueError for what no column can hold."""
-    number = int(text)
-    if not 0 < number < 2**63:
-        raise ValueError
-    return number
 
 
 def _query(chosen: dict[str, Any]) -> dict[str, Any]:
@@ -162,11 +147,8 @@ def log() -> Any:
 
 def _before() -> Place | None:
     at, _, request_id = request.args.get("before", "").partition("~")
-    try:
-        place = datetime.fromisoformat(at)
-    except ValueError:
-        return None
-    return Place(place, request_id) if place.tzinfo else None
+    place = params.moment(at)
+    return Place(place, request_id) if place else None
 
 
 @bp.get("/requests/<request_id>")

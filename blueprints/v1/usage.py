@@ -15,6 +15,7 @@ from llmrack.services import limits, usage
 from llmrack.services.callers import Caller
 from llmrack.services.outcomes import OUTCOMES
 
+from .. import params
 from ..extensions import rack
 from .auth import needs
 from .limits import request_windows
@@ -57,12 +58,10 @@ def _day(name: str, default: date) -> date:
     text = request.args.get(name)
     if text is None:
         return default
-    try:
-        if not re.fullmatch(r"20\d\d-\d\d-\d\d", text, re.ASCII):
-            raise ValueError
-        return date.fromisoformat(text)
-    except ValueError:
-        raise InvalidRequest(f"{name} must be a day such as 2026-01-31.", param=name) from None
+    found = params.as_day(text) if re.fullmatch(r"20\d\d-\d\d-\d\d", text, re.ASCII) else None
+    if found is None:
+        raise InvalidRequest(f"{name} must be a day such as 2026-01-31.", param=name)
+    return found
 
 
 def _sums(days: list[usage.DayUsage]) -> dict[str, Any]:

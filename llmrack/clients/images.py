@@ -38,11 +38,15 @@ class _NotFetched(Exception):
     """Why an image did not come, as the end of a sentence."""
 
 
+# 6to4 relays of old (RFC 7526 gave them up), which the standard library still counts as public.
+_RELAY = ipaddress.ip_network("192.88.99.0/24")
+
+
 def is_public(address: str) -> bool:
     """Whether an IP address is on the public internet, also when an IPv4 address hides inside an IPv6 one."""
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv4Address):
-        return ip.is_global and not (ip.is_multicast or ip.is_reserved)
+        return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip in _RELAY)
     if ip.ipv4_mapped is not None:
         return is_public(str(ip.ipv4_mapped))
     if ip in _NAT64:

@@ -108,8 +108,13 @@ def keep_plan(till: Till, account_id: int) -> None:
     _shop(till).provider.set_end(known.provider_id, ends_with_period=False)
 
 
-def leave(till: Till, account_id: int) -> None:
-    """End the subscription of an account that is being deleted, so that nobody pays for it. Raises ProviderAway."""
+def leave(till: Till, account_id: int, now: datetime) -> None:
+    """End the subscription of an account that is being deleted and its open orders, so that nobody pays for them.
+
+    Raises ProviderAway.
+    """
+    if till.shop is not None:
+        orders.close_open(till, till.shop, account_id, now, kinds=(tables.PLAN, tables.CREDITS))
     known = subscriptions.known(till.store, account_id)
     if till.shop is not None and known is not None and known.is_live:
         till.shop.provider.set_end(known.provider_id, ends_with_period=True)
@@ -124,7 +129,7 @@ def portal_url(till: Till, buyer: Buyer) -> str:
 def _subscribe(till: Till, buyer: Buyer, plan: Plan, now: datetime) -> str:
     shop = _shop(till)
     _price(shop, plan)
-    orders.close_open(till, shop, buyer.account_id, now)
+    orders.close_open(till, shop, buyer.account_id, now, kinds=(tables.PLAN,))
     checkout_id = orders.write(till, shop, buyer, now, kind=tables.PLAN, plan=plan)
     return orders.open_page(till, shop.provider.open_plan, checkout_id, buyer).url
 

@@ -153,7 +153,7 @@ def claim(store: Store, account_id: int, reason: str, now: datetime) -> None:
         login = update(Login).where(Login.account_id == account_id)
         connection.execute(login.values(password_hash=NO_PASSWORD, password_changed_at=now, verified_at=now, **nothing))
         orders = update(Checkout).where(Checkout.account_id == account_id, Checkout.state == OPEN)
-        connection.execute(orders.values(state=CLOSED, version=Checkout.version + 1))
+        connection.execute(orders.values(state=CLOSED, closed_at=now, version=Checkout.version + 1))
         audit.record(connection, audit.Act("owner", "account.claimed", account_id, reason), now)
 
 

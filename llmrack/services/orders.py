@@ -108,11 +108,11 @@ def open_page(till: Till, opener: Callable[[Order], Session], checkout_id: str, 
     return session
 
 
-def close_open(till: Till, shop: Shop, account_id: int, now: datetime) -> None:
-    """Whoever comes back to choose again could otherwise pay for two subscriptions."""
+def close_open(till: Till, shop: Shop, account_id: int, now: datetime, *, kinds: tuple[str, ...]) -> None:
+    """End the open orders of these kinds: who comes back to choose again could pay twice, who has left for nothing."""
     with till.store.read() as connection:
         statement = select(Checkout.id, Checkout.session_id).where(
-            Checkout.account_id == account_id, Checkout.kind == tables.PLAN, Checkout.state == tables.OPEN
+            Checkout.account_id == account_id, Checkout.kind.in_(kinds), Checkout.state == tables.OPEN
         )
         orders = connection.execute(statement).all()
     for order in orders:

@@ -335,3 +335,19 @@ def test_half_a_shop_does_not_start(tmp_path: Path, settings: dict[str, Any], co
     is_whole = not settings.keys() & whole.keys() and "without" not in complaint
     with pytest.raises(BadSetting, match=complaint):
         create_app({"instance_dir": str(tmp_path), **(whole if is_whole else {}), **settings})
+
+
+def test_credits_are_given_up_by_word_only(customer: Visitor, shop: Flask, email: str) -> None:
+    rack, who = rack_of(shop), account_id(shop, email)
+    credits.grant(rack.store, who, 5 * 10**9, "welcome", "operator", datetime.now(UTC))
+    assert "$5.00 of credits are left" in customer.get("/dashboard/settings/delete").text
+    assert customer.post("/dashboard/settings/delete", {"proof": PASSWORD}).status_code == 400
+    assert customer.is_signed_in()
+    assert customer.post("/dashboard/settings/delete", {"proof": PASSWORD, "gives_up_credits": "on"}).status_code == 303
+    assert not customer.is_signed_in()
+
+
+def test_an_order_that_is_open_ends_with_its_account(customer: Visitor, stripe: FakeStripe) -> None:
+    session = buy(customer)
+    assert customer.post("/dashboard/settings/delete", {"proof": PASSWORD}).status_code == 303
+    assert stripe.get(session)["status"] == "expired"
