@@ -82,6 +82,7 @@ def _page(status: int = 200, **forms: Any) -> Any:
         "can_pay": till.shop is not None,
         "support": rack.settings.support_email,
         "on_offer": till.shop.prices if till.shop else {},
+        "unusable": {plan.id for plan in rack.plans.public if billing.why_not(till, account_id, plan)},
         "balance": credits.balance(rack.store, account_id),
         "entries": credits.entries(rack.store, account_id, limit=10, but_spent=True),
         "invoices": billing.invoices(rack.store, account_id, limit=6),
@@ -107,6 +108,9 @@ def _buyer() -> Buyer:
 def ask(plan_id: str) -> Any:
     """What choosing a plan would do, before it is done."""
     now, plan = datetime.now(UTC), _plan(plan_id)
+    if (reason := billing.why_not(till, viewer().account_id, plan)) is not None:
+        flash(reason, "bad")
+        return redirect(url_for(".index"), 303)
     return render_template(
         "billing/plan.html",
         plan=plan,
@@ -135,8 +139,8 @@ def choose(plan_id: str) -> Any:
 
 
 def _plan(plan_id: str) -> Plan:
-    plan = rack.plans.get(plan_id)
-    if plan is None or not plan.is_public:
+    plan = rack.plans.offered(plan_id)
+    if plan is None:
         raise NotFound
     return plan
 

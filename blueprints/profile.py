@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -218,20 +219,34 @@ def _delete_page(form: ProofForm, status: int = 200) -> Any:
     return render_template("profile/delete.html", form=form, who=viewer(), balance=balance), status
 
 
+def _given_up() -> int:
+    """The sum that the form named, in nano-dollars: credits that arrived since then are not given up with it."""
+    text = request.form.get("gives_up_credits", "")
+    return int(text) if re.fullmatch(r"\d{1,18}", text, re.ASCII) else 0
+
+
+def _ask_for_credits(form: ProofForm) -> Any:
+    flash("This account has credits left. Say that you give them up, or use them first.", "bad")
+    return _delete_page(form, 400)
+
+
 @bp.post("/delete")
 def delete() -> Any:
     form, who = ProofForm(), viewer()
     if not form.validate() or not is_proved(form.proof):
         return _delete_page(form, 400)
-    if credits.balance(rack.store, who.account_id).left_nanousd > 0 and "gives_up_credits" not in request.form:
-        flash("This account has credits left. Say that you give them up, or use them first.", "bad")
-        return _delete_page(form, 400)
+    gives_up = _given_up()
+    if credits.balance(rack.store, who.account_id).left_nanousd > gives_up:
+        return _ask_for_credits(form)
     try:
         billing.leave(till, who.account_id, datetime.now(UTC))
     except ProviderAway as error:
         sentence = "Your subscription could not be ended just now, so nothing was deleted. Try again in a moment."
         raise Unavailable(sentence, retry_after_s=30) from error
-    logins.leave(rack.store, who.account_id, datetime.now(UTC))
+    try:
+        logins.leave(rack.store, who.account_id, datetime.now(UTC), gives_up_nanousd=gives_up)
+    except logins.CreditsLeft:
+        return _ask_for_credits(form)
     note("the account was deleted", who.account_id)
     mail.send("deleted", who.email)
     session.clear()

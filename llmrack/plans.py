@@ -67,6 +67,10 @@ class Plans:
         """Those that are shown and can be chosen."""
         return tuple(plan for plan in self if plan.is_public)
 
+    def offered(self, plan_id: str) -> Plan | None:
+        """The plan that anybody may choose by this id. A plan of an operator's is as unknown as one that is not."""
+        return next((plan for plan in self.public if plan.id == plan_id), None)
+
     @property
     def ids(self) -> tuple[str, ...]:
         return tuple(self._plans)

@@ -117,7 +117,7 @@ def plans(facts: Facts) -> str:
                 f"{plan.concurrent_requests:,}",
                 usd(plan.usd_per_month) + (" + tokens" if plan.is_prepaid else ""),
             )
-            for plan in facts.plans
+            for plan in facts.plans.public
         ),
     )
 

@@ -16,7 +16,7 @@ from ..store import billing as tables
 from ..store.billing import Invoice
 from ..store.db import Store
 from ..store.models import Account
-from . import orders, subscriptions
+from . import credits, orders, subscriptions
 from .orders import Buyer, CheckoutFacts, Refused, Till, checkout
 
 __all__ = ["Buyer", "CheckoutFacts", "Refused", "Till", "checkout"]
@@ -86,6 +86,8 @@ def choose_plan(till: Till, buyer: Buyer, plan: Plan, now: datetime) -> str | No
 
     Raises Refused, PaymentFailed, ProviderAway.
     """
+    if (reason := why_not(till, buyer.account_id, plan)) is not None:
+        raise Refused(reason)
     known = subscriptions.known(till.store, buyer.account_id)
     if known is None or not known.is_live:
         if plan.monthly_nanousd:
@@ -97,6 +99,13 @@ def choose_plan(till: Till, buyer: Buyer, plan: Plan, now: datetime) -> str | No
         subscriptions.set_then(till.store, buyer.account_id, None if plan.is_default else plan)
         _shop(till).provider.set_end(known.provider_id, ends_with_period=True)
     return None
+
+
+def why_not(till: Till, account_id: int, plan: Plan) -> str | None:
+    """Why this plan would answer no request of the account's, as a sentence; None when it would."""
+    if not plan.is_prepaid or till.shop is not None or credits.balance(till.store, account_id).left_nanousd > 0:
+        return None
+    return f"{plan.name} is paid from credits: this account has none, and none can be bought here. Ask the operator."
 
 
 def keep_plan(till: Till, account_id: int) -> None:

@@ -9,12 +9,13 @@ from typing import Any
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import Connection, delete, exc, func, insert, literal, select, update
 
+from .. import money
 from ..store.base import UtcTime
 from ..store.billing import CLOSED, OPEN, Checkout
 from ..store.db import Store
 from ..store.models import Account, Balance, Key
 from ..store.people import Link, Login, RecoveryCode, WebSession
-from . import audit, passwords
+from . import audit, credits, passwords
 
 # No hash: no password fits it.
 NO_PASSWORD = "!"  # noqa: S105
@@ -196,15 +197,40 @@ def set_disabled(store: Store, account_id: int, at: datetime | None) -> None:
         connection.execute(update(Account).where(Account.id == account_id).values(disabled_at=at))
 
 
-def leave(store: Store, account_id: int, now: datetime) -> None:
-    """Delete an account: its keys end at once, and what names the person is gone. Usage stays, without a name."""
+class CreditsLeft(Exception):
+    """The account has more credits than its owner gave up."""
+
+
+def leave(store: Store, account_id: int, now: datetime, *, gives_up_nanousd: int = 0) -> None:
+    """Delete an account: its keys end at once, and what names the person is gone. Usage stays, without a name.
+
+    Credits that are left are taken off the ledger, what requests still being answered hold stays for them. Raises
+    CreditsLeft when more are left than the owner gave up.
+    """
     with store.write() as connection:
+        _give_up_credits(connection, account_id, gives_up_nanousd, now)
         keys = update(Key).where(Key.account_id == account_id)
         connection.execute(keys.values(revoked_at=func.coalesce(Key.revoked_at, literal(now, UtcTime))))
         for table in (WebSession, Link, RecoveryCode, Login):
             connection.execute(delete(table).where(table.account_id == account_id))
         gone = {"name": f"deleted-{account_id}", "email": None, "disabled_at": now}
         connection.execute(update(Account).where(Account.id == account_id).values(gone))
+
+
+def _give_up_credits(connection: Connection, account_id: int, at_most_nanousd: int, now: datetime) -> None:
+    columns = (Balance.paid_nanousd - Balance.spent_nanousd, Balance.held_nanousd)
+    # Locked, because requests and payments move it meanwhile.
+    balance = select(*columns).where(Balance.account_id == account_id).with_for_update()
+    row = connection.execute(balance).first()
+    left, held = row or (0, 0)
+    if left > at_most_nanousd:
+        raise CreditsLeft
+    given_up = max(0, left - held)
+    if given_up:
+        entry = credits.Entry(account_id, credits.GRANTED, -given_up, "Given up when the account was deleted", "owner")
+        credits.book(connection, entry, now)
+    detail = f"{money.usd_text(given_up)} USD of credits given up" if given_up else "no credits left"
+    audit.record(connection, audit.Act("owner", "account.deleted", account_id, detail), now)
 
 
 def _change(store: Store, account_id: int, **values: object) -> None:

@@ -19,7 +19,7 @@ from sqlalchemy import update
 from werkzeug.test import TestResponse
 
 from app import create_app
-from llmrack.services import accounts, callers, credits, statements
+from llmrack.services import accounts, audit, callers, credits, statements
 from llmrack.services.callers import Caller
 from llmrack.services.metering import Admission, Settlement
 from llmrack.services.rack import Rack
@@ -28,7 +28,7 @@ from llmrack.store.billing import Subscription
 from llmrack.store.models import Account
 from tests.support.fake_stripe import FakeStripe
 from tests.support.servers import ROOT
-from tests.support.shops import customer, deliver, post_event, shop, stripe
+from tests.support.shops import close, customer, deliver, make_app, post_event, shop, stripe
 from tests.support.visitor import PASSWORD, Visitor, make_person
 
 __all__ = ["customer", "deliver", "shop", "stripe"]
@@ -282,8 +282,48 @@ def test_without_payments_the_page_says_whom_to_ask(member: Visitor, app: Flask)
     for path, form in (("/plan/pro", {}), ("/credits", {"amount": "5"}), ("/portal", {}), ("/keep", {})):
         assert member.post(BILLING + path, form).status_code == 303
     assert "form-action 'self';" in member.get(BILLING).headers["Content-Security-Policy"]
+
+
+def test_pay_as_you_go_cannot_be_chosen_with_nothing_to_pay_from_where_nothing_can_be_bought(
+    member: Visitor, app: Flask, email: str
+) -> None:
+    assert "Ask the operator for credits first." in member.get(BILLING).text
+    assert member.get(f"{BILLING}/plan/payg").location == BILLING
+    assert "is paid from credits" in flashed(member)
+    assert member.post(f"{BILLING}/plan/payg").location == BILLING
+    assert "Free plan" in flashed(member)
+    rack = rack_of(app)
+    credits.grant(rack.store, account_id(app, email), 10**9, "welcome", "operator", datetime.now(UTC))
+    assert "Ask the operator for credits first." not in member.get(BILLING).text
     member.post(f"{BILLING}/plan/payg")
     assert "Pay as you go plan" in member.get(BILLING).text
+
+
+def test_a_plan_that_is_not_public_is_in_no_list_and_is_taken_by_nobody(tmp_path: Path) -> None:
+    """An operator's plan without a monthly price; the terminal gives it all the same."""
+    (tmp_path / "plans.toml").write_text(
+        '[plans.staff]\nname = "Staffroom"\nfor_whom = "Us"\nrequests_per_minute = 1234\nconcurrent_requests = 10\n'
+        'usd_per_month = "0"\n',
+        encoding="utf-8",
+    )
+    app = make_app(tmp_path)
+    try:
+        make_person(app, "ada@example.com")
+        ada = Visitor(app)
+        ada.sign_in("ada@example.com")
+        for path in (f"{BILLING}/plan/staff", f"{BILLING}/plan/no-such-plan"):
+            assert ada.get(path).status_code == 404
+            assert ada.post(path).status_code == 404
+        pages = ("/", "/pricing", "/docs/quickstart", "/docs/limits", "/docs/limits.md", "/llms-full.txt", BILLING)
+        for path in (*pages, "/openapi.json", "/dashboard", "/v1/models"):
+            page = ada.get(path).text
+            assert "Staffroom" not in page, path
+            assert "1,234" not in page, path
+        given = app.test_cli_runner().invoke(args=["billing", "plan", "ada@example.com", "staff", "--reason", "staff"])
+        assert given.exit_code == 0, given.output
+        assert "Staffroom plan" in ada.get(BILLING).text
+    finally:
+        close(app)
 
 
 def test_without_a_secret_there_is_no_route_for_messages(app: Flask) -> None:
@@ -342,9 +382,20 @@ def test_credits_are_given_up_by_word_only(customer: Visitor, shop: Flask, email
     credits.grant(rack.store, who, 5 * 10**9, "welcome", "operator", datetime.now(UTC))
     assert "$5.00 of credits are left" in customer.get("/dashboard/settings/delete").text
     assert customer.post("/dashboard/settings/delete", {"proof": PASSWORD}).status_code == 400
+    credits.grant(rack.store, who, 10**9, "more", "operator", datetime.now(UTC))
+    for named in ("on", "5000000000", "-1", "9" * 40, "\u0665"):
+        form = {"proof": PASSWORD, "gives_up_credits": named}
+        assert customer.post("/dashboard/settings/delete", form).status_code == 400
     assert customer.is_signed_in()
-    assert customer.post("/dashboard/settings/delete", {"proof": PASSWORD, "gives_up_credits": "on"}).status_code == 303
+    assert 'value="6000000000"' in customer.get("/dashboard/settings/delete").text
+    form = {"proof": PASSWORD, "gives_up_credits": "6000000000"}
+    assert customer.post("/dashboard/settings/delete", form).status_code == 303
     assert not customer.is_signed_in()
+    entry = credits.entries(rack.store, who)[0]
+    assert (entry.amount_nanousd, entry.reason) == (-6 * 10**9, "Given up when the account was deleted")
+    credits.check(rack.store)
+    (act, *_) = audit.entries(rack.store, account_id=who)
+    assert (act.actor, act.action, act.detail) == ("owner", "account.deleted", "6.00 USD of credits given up")
 
 
 def test_an_order_that_is_open_ends_with_its_account(customer: Visitor, stripe: FakeStripe) -> None:

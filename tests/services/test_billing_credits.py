@@ -9,7 +9,7 @@ from sqlalchemy import delete, exc, select, update
 from llmrack.catalog import Model
 from llmrack.errors import InsufficientCredits, RateLimited, Unavailable
 from llmrack.money import nanousd
-from llmrack.services import billing, callers, credits
+from llmrack.services import billing, callers, credits, logins
 from llmrack.services.metering import Settlement
 from llmrack.store.billing import CreditEntry
 from llmrack.store.models import Account, Balance
@@ -238,3 +238,19 @@ def test_prices_on_entries_are_those_of_the_request(desk: Desk) -> None:
     assert amounts == [-2000, -20 * PRICE]
     with desk.store.read() as connection:
         assert connection.scalar(select(CreditEntry.day).where(CreditEntry.reference == request_id)) == "2026-11-22"
+
+
+def test_leaving_gives_up_what_no_request_holds_and_the_ledger_stays_equal(desk: Desk) -> None:
+    caller = prepaid(desk, 1000 * PRICE)
+    who = caller.account_id
+    request_id = desk.admit(caller, 100, 20)
+    with pytest.raises(logins.CreditsLeft):
+        logins.leave(desk.store, who, NOON, gives_up_nanousd=1000 * PRICE - 1)
+    assert credits.balance(desk.store, who).left_nanousd == 1000 * PRICE
+    logins.leave(desk.store, who, NOON, gives_up_nanousd=1000 * PRICE)
+    balance = credits.balance(desk.store, who)
+    assert balance.left_nanousd == balance.held_nanousd > 0
+    desk.meter.settle(request_id, Settlement("completed", 100, 20))
+    assert credits.balance(desk.store, who).held_nanousd == 0
+    assert credits.balance(desk.store, who).left_nanousd >= 0
+    credits.check(desk.store)

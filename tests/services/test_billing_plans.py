@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from llmrack.clients.provider import PaymentFailed
-from llmrack.services import audit, billing, callers, fulfilment, keys, subscriptions
+from llmrack.services import audit, billing, callers, credits, fulfilment, keys, subscriptions
 from llmrack.services.billing import Till
 from tests.support.stores import NOON, Desk
 from tests.support.tills import Counter
@@ -245,5 +245,8 @@ def test_without_payments_nothing_can_be_bought_but_free_plans_can_be_chosen(des
         billing.buy_credits(till, buyer, 500, NOON)
     with pytest.raises(billing.Refused, match="takes no payments"):
         billing.choose_plan(till, buyer, desk.plans.get("pro"), NOON)
+    with pytest.raises(billing.Refused, match="is paid from credits"):
+        billing.choose_plan(till, buyer, desk.plans.get("payg"), NOON)
+    credits.grant(desk.store, account_id, 1, "a grain", "operator", NOON)
     assert billing.choose_plan(till, buyer, desk.plans.get("payg"), NOON) is None
     assert billing.terms(till, account_id, NOON).plan.id == "payg"
