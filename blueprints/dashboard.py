@@ -29,7 +29,7 @@ guard.protect(bp)
 @login_required
 def overview() -> Any:
     now, who = datetime.now(UTC), viewer()
-    plan = rack.plans.get(who.plan_id or "") or rack.plans.default
+    plan = rack.plans.get_or_default(who.plan_id)
     caller = Caller(who.account_id, 0, "", "live", plan, rights.NAMES)
     standing = rack.meter.standing(caller)
     _, per_minute, left, _ = request_windows(caller)[0]

@@ -9,7 +9,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.local import LocalProxy
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from llmrack import __version__
+from llmrack import __version__, deployment
 from llmrack.docsite import agents, changes
 from llmrack.docsite.facts import Facts
 from llmrack.docsite.pages import Page
@@ -42,7 +42,7 @@ def init_app(app: Flask) -> None:
 def facts(app: Flask) -> Facts:
     loaded = app.extensions["llmrack"]
     return Facts(
-        base_url=base_url(loaded.settings),
+        base_url=deployment.base_url(loaded.settings),
         version=__version__,
         catalog=loaded.catalog,
         plans=loaded.plans,
@@ -51,11 +51,6 @@ def facts(app: Flask) -> Facts:
         outcomes=tuple(OUTCOMES.values()),
         has_path=lambda path: _is_served(app, path),
     )
-
-
-def base_url(settings) -> str:  # type: ignore[no-untyped-def]
-    """Where users reach this server, without a slash at the end."""
-    return str(settings.public_url or f"http://{settings.host}:{settings.port}").rstrip("/")
 
 
 def _is_served(app: Flask, path: str) -> bool:

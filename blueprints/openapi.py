@@ -11,6 +11,7 @@ import llmrack
 from llmrack.wire import openapi
 
 from .extensions import rack
+from .mail import site_url
 
 bp = Blueprint("openapi", __name__)
 
@@ -18,7 +19,7 @@ bp = Blueprint("openapi", __name__)
 @bp.get("/openapi.json")
 def get_openapi() -> Response:
     """The same for everyone, and readable from any site."""
-    url = rack.settings.public_url or request.host_url.rstrip("/")
+    url = site_url()
     body = msgspec.json.encode(openapi.document(rack.catalog, url, llmrack.__version__))
     response = Response(body, mimetype="application/json")
     response.headers["Access-Control-Allow-Origin"] = "*"

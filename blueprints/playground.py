@@ -23,8 +23,9 @@ from llmrack.services.callers import Caller
 from llmrack.services.keys import KeyFacts
 from llmrack.wire import chat
 
-from . import docs, guard, playform, signin
+from . import guard, playform, signin
 from .extensions import rack
+from .mail import site_url
 from .v1 import limits, respond
 from .v1.answer import answer
 from .v1.auth import needs
@@ -97,7 +98,7 @@ def _show(form: Any, *, completion: dict[str, Any] | None = None, error: ApiErro
         form={name: form.get(name, "") for name in playform.FIELDS},
         keys=_own_keys(),
         is_signed_in=signin.is_signed_in(),
-        base_url=docs.site.facts.base_url,
+        base_url=site_url(),
         completion=completion,
         error=error,
     )

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from llmrack.catalog import Model
+from llmrack.catalog import Model, full_tag
 from llmrack.errors import ApiError
 from llmrack.services.rack import Rack
 
@@ -19,13 +19,13 @@ class State:
 
     version: str | None
     installed: frozenset[str]
-    loaded: dict[str, int]
+    loaded: frozenset[str]
 
     def of(self, model: Model) -> str:
         """ "loaded", "installed", "missing", or "unknown" while no Ollama answers."""
         if self.version is None:
             return "unknown"
-        name = full_name(model.ollama)
+        name = full_tag(model.ollama)
         if name in self.loaded:
             return "loaded"
         return "installed" if name in self.installed else "missing"
@@ -49,11 +49,11 @@ def _ask(rack: Rack) -> State:
     try:
         return State(
             engine.version(),
-            frozenset(full_name(installed.name) for installed in engine.installed()),
-            {full_name(loaded.name): loaded.context_tokens for loaded in engine.loaded()},
+            frozenset(full_tag(installed.name) for installed in engine.installed()),
+            frozenset(full_tag(loaded.name) for loaded in engine.loaded()),
         )
     except ApiError:
-        return State(None, frozenset(), {})
+        return State(None, frozenset(), frozenset())
 
 
 def database(rack: Rack) -> bool:
@@ -70,8 +70,3 @@ def summary(rack: Rack, state: State, *, is_database_up: bool) -> str:
     if not is_database_up:
         return "down"
     return "ok" if all(state.of(model) in ("loaded", "installed") for model in rack.catalog) else "degraded"
-
-
-def full_name(name: str) -> str:
-    """Ollama's names are case-insensitive, and no tag means `latest`."""
-    return (name if ":" in name else f"{name}:latest").lower()

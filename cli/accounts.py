@@ -8,6 +8,7 @@ import click
 from flask import current_app
 from flask.cli import AppGroup
 
+from llmrack import deployment
 from llmrack.errors import Unavailable
 from llmrack.services import accounts as service
 from llmrack.services import audit, links, logins, operations, passwords, sessions, totp
@@ -44,9 +45,8 @@ def create(email: str, operator: bool, plan_id: str | None, password: str) -> No
             service.set_plan(rack.store, address, plan)
     except (logins.BadEmail, passwords.WeakPassword, Unavailable) as exc:
         raise click.ClickException(str(exc)) from exc
-    click.echo(
-        f"Made account {account_id}, {address}{', an operator' if operator else ''}. Sign in at {_site(rack)}/login"
-    )
+    role = ", an operator" if operator else ""
+    click.echo(f"Made account {account_id}, {address}{role}. Sign in at {deployment.base_url(rack.settings)}/login")
 
 
 @accounts.command("operator")
@@ -92,7 +92,7 @@ def reset(email: str, second_factor: bool) -> None:
     if second_factor:
         totp.switch_off(rack.store, person.account_id)
     token = links.make(rack.store, person.account_id, links.RESET, person.email, datetime.now(UTC))
-    click.echo(f"{_site(rack)}/reset/new?token={token}")
+    click.echo(f"{deployment.base_url(rack.settings)}/reset/new?token={token}")
 
 
 def _person(rack: Rack, email: str) -> Person:
@@ -103,7 +103,3 @@ def _person(rack: Rack, email: str) -> Person:
     if person is None:
         raise click.ClickException(f"Nobody signs in with {email}.")
     return person
-
-
-def _site(rack: Rack) -> str:
-    return str(rack.settings.public_url or f"http://{rack.settings.host}:{rack.settings.port}").rstrip("/")

@@ -9,7 +9,7 @@ import click
 from flask import current_app
 from flask.cli import AppGroup
 
-from llmrack import __version__
+from llmrack import __version__, deployment
 from llmrack.docsite import captures as stored
 from llmrack.docsite.facts import CONTENT
 from llmrack.errors import ApiError
@@ -29,7 +29,7 @@ def record(names: tuple[str, ...], url: str | None, key: str, by: str | None) ->
     A new capture starts as a file with its request alone; record it before a page names it.
     """
     rack: Rack = current_app.extensions["llmrack"]
-    base_url = (url or rack.settings.public_url or f"http://{rack.settings.host}:{rack.settings.port}").rstrip("/")
+    base_url = (url or deployment.base_url(rack.settings)).rstrip("/")
     folder = CONTENT / "captures"
     for name in names or stored.names(folder):
         _record(folder, name, base_url.removesuffix("/v1"), key, by or _engine(rack))

@@ -11,7 +11,7 @@ from flask.cli import AppGroup
 from llmrack import permissions as rights
 from llmrack.errors import Unavailable
 from llmrack.plans import Plan
-from llmrack.services import accounts, audit
+from llmrack.services import accounts, audit, operations
 from llmrack.services import keys as service
 from llmrack.services.rack import Rack
 
@@ -70,8 +70,7 @@ def _plan(rack: Rack, plan_id: str | None) -> Plan | None:
 
 
 def _say(rack: Rack, key: service.KeyFacts) -> None:
-    account = accounts.find(rack.store, key.account)
-    plan = rack.plans.get(account.plan_id or "") or rack.plans.default
+    plan = operations.find(rack.store, rack.plans, key.account, datetime.now(UTC)).plan
     for label, value in (
         ("id", key.id),
         ("name", key.name),

@@ -8,7 +8,7 @@ from flask.cli import with_appcontext
 from flask_migrate import upgrade
 
 from llmrack import deployment, outbox
-from llmrack.catalog import Model
+from llmrack.catalog import Model, full_tag
 from llmrack.engines.base import Engine
 from llmrack.errors import ApiError
 from llmrack.services import keys
@@ -48,13 +48,9 @@ def _say_models(rack: Rack) -> None:
 
 
 def _missing(engine: Engine, models: list[Model]) -> list[Model]:
-    """The models of the catalogue Ollama does not have; its names are case-insensitive, and no tag means `latest`."""
-    names = {installed.name.lower() for installed in engine.installed()}
-    return [
-        model
-        for model in models
-        if (model.ollama if ":" in model.ollama else f"{model.ollama}:latest").lower() not in names
-    ]
+    """The models of the catalogue that Ollama does not have."""
+    names = {full_tag(installed.name) for installed in engine.installed()}
+    return [model for model in models if full_tag(model.ollama) not in names]
 
 
 def _say_first_key(rack: Rack, base_url: str) -> None:

@@ -44,6 +44,11 @@ class Plan:
         return money.usd(self.monthly_nanousd)
 
 
+def current_id(plan_id: str | None, ends_at: Any, next_plan_id: str | None, now: Any) -> str | None:
+    """Which of an account's two plans holds at `now` (times of one kind); None is the default one."""
+    return next_plan_id if ends_at is not None and ends_at <= now else plan_id
+
+
 class Plans:
     """The plans by id, in the order of the files."""
 
@@ -59,8 +64,11 @@ class Plans:
 
     def in_force(self, plan_id: str | None, ends_at: Any, next_plan_id: str | None, now: Any) -> Plan:
         """What an account has at `now`, from its own columns (times of one kind): without a plan the default one."""
-        current = next_plan_id if ends_at is not None and ends_at <= now else plan_id
-        return self._plans.get(current or "") or self.default
+        return self.get_or_default(current_id(plan_id, ends_at, next_plan_id, now))
+
+    def get_or_default(self, plan_id: str | None) -> Plan:
+        """The default one also stands for a plan that the files no longer have."""
+        return self._plans.get(plan_id or "") or self.default
 
     @property
     def public(self) -> tuple[Plan, ...]:

@@ -2,9 +2,10 @@
 
 from flask import Response, request
 
-from llmrack.wire.openapi import HEADERS
+from llmrack.wire.headers import HEADERS
 
-EVERYONE = (("Access-Control-Allow-Origin", "*"), ("Access-Control-Expose-Headers", ", ".join(HEADERS)))
+EXPOSED = ", ".join(header.name for header in HEADERS)
+EVERYONE = (("Access-Control-Allow-Origin", "*"), ("Access-Control-Expose-Headers", EXPOSED))
 
 
 def allow(response: Response) -> None:

@@ -9,11 +9,11 @@ from .. import settings as setting_rows
 from ..catalog import CATEGORIES, Model
 from ..money import usd_per_million
 from ..settings import Setting
+from ..wire import headers
 from ..wire.json_schema import patterns, reading
 from ..wire.json_schema.time_budget import STRETCH_S
 from ..wire.operations import OPERATIONS
 from ..wire.validation import CHECK_S
-from . import headers
 from .cells import markdown
 from .facts import Facts, code_list
 from .fieldtables import field_support, parameters, reference
@@ -145,11 +145,16 @@ def operations(facts: Facts) -> str:
 
 
 def rate_headers(facts: Facts) -> str:
-    return markdown(("Header", "Meaning"), ((f"`{name}`", meaning) for name, meaning in headers.LIMITS))
+    return _headers(headers.LIMITS)
 
 
 def response_headers(facts: Facts) -> str:
-    return markdown(("Header", "Meaning"), ((f"`{name}`", meaning) for name, meaning in headers.GENERAL))
+    return _headers(headers.GENERAL)
+
+
+def _headers(group: str) -> str:
+    rows = ((f"`{row.name}`", row.meaning) for row in headers.HEADERS if row.group == group)
+    return markdown(("Header", "Meaning"), rows)
 
 
 def permission_rows(facts: Facts) -> str:

@@ -61,7 +61,7 @@ def terms(till: Till, account_id: int, now: datetime) -> Terms:
     plan = till.plans.in_force(row.plan_id, row.plan_ends_at, row.next_plan_id, now)
     if row.plan_ends_at is None or row.plan_ends_at <= now:
         return Terms(plan, None, None, row.uses_credits, row.nanousd_per_month)
-    next_plan = till.plans.get(row.next_plan_id or "") or till.plans.default
+    next_plan = till.plans.get_or_default(row.next_plan_id)
     return Terms(plan, row.plan_ends_at, next_plan, row.uses_credits, row.nanousd_per_month)
 
 

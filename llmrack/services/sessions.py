@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import delete, insert, select, update
 
+from .. import plans
 from ..store.db import Store
 from ..store.models import Account
 from ..store.people import Login, WebSession
@@ -118,7 +119,7 @@ def find(store: Store, token: str, now: datetime) -> Viewer | None:
         session_id=row.id,
         email=row.email or "",
         name=row.display_name,
-        plan_id=row.next_plan_id if row.plan_ends_at is not None and row.plan_ends_at <= now else row.plan_id,
+        plan_id=plans.current_id(row.plan_id, row.plan_ends_at, row.next_plan_id, now),
         is_verified=row.verified_at is not None,
         is_operator=row.is_operator,
         has_second_factor=row.totp_confirmed_at is not None,

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from ..clients.provider import SubscriptionState
-from ..plans import Plan, Plans
+from ..plans import Plan, Plans, current_id
 from ..store.billing import PlanChange, Subscription
 from ..store.db import Store
 from ..store.models import Account
@@ -179,7 +179,7 @@ def move(connection: Connection, account_id: int, new: Tenure, reason: str, acto
         return
     values = {"plan_id": new.plan_id, "plan_ends_at": new.ends_at, "next_plan_id": new.next_plan_id}
     connection.execute(update(Account).where(Account.id == account_id).values(values))
-    current = old.next_plan_id if old.ends_at is not None and old.ends_at <= now else old.plan_id
+    current = current_id(old.plan_id, old.ends_at, old.next_plan_id, now)
     changes: list[tuple[str | None, datetime]] = []
     is_dated = new.ends_at is not None and reason != PAID
     if current != new.plan_id or (not is_dated and _is_awaited(connection, account_id, now)):

@@ -9,36 +9,13 @@ from typing import Any
 
 from ..catalog import Catalog
 from ..errors import ERRORS, ApiError
-from . import answershapes, fields, shapes
+from . import answershapes, fields, headers, shapes
 from .kinds import nullable
 from .operations import COMMON, FIRST_MODEL, OPERATIONS, Operation
 from .rows import Field
 from .shapes import Schema
 
-_TEXT_HEADER = {"schema": {"type": "string"}}
-HEADERS: dict[str, Schema] = {
-    "x-request-id": {"description": "The id of this request, for receipts and for support.", **_TEXT_HEADER},
-    "x-llmrack-mode": {"description": "`test` when a test key asked: no model was involved.", **_TEXT_HEADER},
-    "x-llmrack-ignored": {"description": "The request fields that had no effect, separated by commas.", **_TEXT_HEADER},
-    "Retry-After": {"description": "Seconds to wait before a retry.", "schema": {"type": "integer", "minimum": 1}},
-    **{
-        f"x-ratelimit-{what}-{of}": {"description": f"{words} of {of}.", "schema": {"type": kind}}
-        for what, words, kind in (
-            ("limit", "The limit", "integer"),
-            ("remaining", "What is left", "integer"),
-            ("reset", "The time until more is left, such as 1m30s,", "string"),
-        )
-        for of in ("requests", "tokens")
-    },
-    "X-RateLimit-Limit": {"description": "The requests a minute.", "schema": {"type": "integer"}},
-    "X-RateLimit-Remaining": {"description": "The requests left of them.", "schema": {"type": "integer"}},
-    "X-RateLimit-Reset": {
-        "description": "When one more is free, in seconds since 1970.",
-        "schema": {"type": "integer"},
-    },
-    "x-should-retry": {"description": "`false` where a retry within minutes is useless.", **_TEXT_HEADER},
-}
-_RATE_HEADERS = [name for name in HEADERS if name.lower().startswith("x-ratelimit")]
+_RATE_HEADERS = [header.name for header in headers.HEADERS if header.is_rate_limit]
 
 
 def document(catalog: Catalog, url: str, version: str) -> dict[str, Any]:
@@ -69,7 +46,7 @@ def document(catalog: Catalog, url: str, version: str) -> dict[str, Any]:
                 }
             },
             "schemas": {**_requests(catalog), **shapes.REQUESTS, **answershapes.ANSWERS, **answershapes.ACCOUNT},
-            "headers": HEADERS,
+            "headers": {header.name: header.openapi for header in headers.HEADERS},
             "responses": {_response_name(status): _failure(status) for status in sorted(_by_status())},
         },
     }

@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 
 from blueprints import serverstate
+from llmrack.catalog import full_tag
 from llmrack.services.demo import LONGEST_PROMPT, MOST_TOKENS, PER_ADDRESS
 from llmrack.services.rack import Rack
 from tests.support.fake_ollama import FakeOllama
@@ -86,10 +87,15 @@ def test_without_a_model_server_the_pages_say_so(app: Flask, visitor: Visitor) -
 
 
 @pytest.mark.parametrize(
-    ("name", "full"), [("phi3:mini", "phi3:mini"), ("Nomic-Embed-Text", "nomic-embed-text:latest")]
+    ("name", "full"),
+    [
+        ("phi3:mini", "phi3:mini"),
+        ("Nomic-Embed-Text", "nomic-embed-text:latest"),
+        ("hf.co:443/org/Model", "hf.co:443/org/model:latest"),
+    ],
 )
 def test_names_of_ollama_are_compared_as_it_compares_them(name: str, full: str) -> None:
-    assert serverstate.full_name(name) == full
+    assert full_tag(name) == full
 
 
 def test_the_icon_is_where_tools_look_for_it(visitor: Visitor) -> None:
