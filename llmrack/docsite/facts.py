@@ -80,6 +80,10 @@ class Facts:
             return preferred
         return next((model.id for model in self.catalog if fits(model)), preferred)
 
+    def offers(self, role: str) -> bool:
+        """Whether a model here can do what the role asks for."""
+        return any(ROLES[role][1](model) for model in self.catalog)
+
     @cached_property
     def _replacements(self) -> dict[str, str]:
         ids = {preferred: self.model(role) for role, (preferred, _) in ROLES.items()}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from . import headings
-from .facts import BadDocs, Facts
+from .facts import ROLES, BadDocs, Facts
 from .rail import Language, Rail
 from .rail import load as load_rail
 from .render import Renderer
@@ -33,8 +33,11 @@ class Section:
 
 
 def read_section(raw: str, facts: Facts, where: str) -> Section:
-    """One file. Rails go to its end, in their order, wherever their tags stand."""
-    names = _RAIL.findall(raw)
+    """One file. Rails go to its end, in their order, wherever their tags stand.
+
+    A rail with the name of a role is left out where no model here can do what it shows.
+    """
+    names = [name for name in _RAIL.findall(raw) if name not in ROLES or facts.offers(name)]
     text = expand(_RAIL.sub("", raw), facts, where).strip()
     if next(headings.find(text), None) is None:
         raise BadDocs(f"{where}: a section begins with a heading")

@@ -6,6 +6,7 @@
 [[model-json tools]]                                  a model as GET /v1/models/{id} answers
 [[shape Receipt]]                                     the keys of an answer with their types
 [[models tools]]                                      the models with a capability, as a list
+[[switch-on vision]]                                  how to offer a model for a role; nothing where there is one
 [[plan free tokens_per_day]]  [[setting port]]        one value
 [[table plans]]  [[table fields chat]]                a table
 [[capture pong]]                                      a captured answer with what it was captured from
@@ -29,7 +30,7 @@ from ..settings import ROOT
 from ..wire import models as wire_models
 from ..wire.answershapes import ACCOUNT, ANSWERS
 from . import captures, changes, configs, rail
-from .facts import BadDocs, Facts, code_list
+from .facts import ROLES, BadDocs, Facts, code_list
 from .tables import TABLES, size
 
 _TAG = re.compile(r"\[\[([a-z][a-z0-9_-]*)(?: +([^\[\]\n]+?))?\]\]")
@@ -100,6 +101,17 @@ def _model_json(facts: Facts, role: str) -> str:
 
 def _models(facts: Facts, words: str) -> str:
     return code_list(model.id for model in facts.catalog if words == "all" or model.can(words)) or "none on this server"
+
+
+def _switch_on(facts: Facts, role: str) -> str:
+    """The catalogue holds the recommended model of each role, switched on or not."""
+    if facts.offers(role):
+        return ""
+    model = next(model for model in facts.catalog.all if model.id == ROLES[role][0])
+    return (
+        f"This server offers none yet. Its operator switches {model.name} on with `ollama pull {model.ollama}` and "
+        f'these lines in `instance/models.toml`:\n\n```toml\n[models."{model.id}"]\nenabled = true\n```'
+    )
 
 
 def _plan(facts: Facts, words: str) -> str:
@@ -183,6 +195,7 @@ TAGS: dict[str, Tag] = {
     "shape": _shape,
     "model-json": _model_json,
     "models": _models,
+    "switch-on": _switch_on,
     "plan": _plan,
     "setting": _setting,
     "table": _table,

@@ -33,6 +33,14 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
         yield started
 
 
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
+    """The models that a new installation has."""
+    started = start(tmp_path_factory.mktemp("shipped"), models="")
+    with started.server:
+        yield started
+
+
 def served(started: Started, slug: str) -> str:
     with urllib.request.urlopen(f"{started.server.url}/docs/{slug}.md", timeout=10) as reply:
         return str(reply.read().decode())
@@ -67,13 +75,17 @@ def rails(text: str, language: str) -> list[str]:
     return [code for code in blocks(text, language) if needle in code and "npm install" not in code]
 
 
+@pytest.mark.parametrize("models", ["shipped", "started"])
 @pytest.mark.parametrize("language", ["bash", "python", "javascript"])
 def test_every_request_of_the_quickstart_runs_as_the_page_shows_it(
-    language: str, started: Started, tmp_path: Path
+    language: str, models: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     skip_without(RUN[language][0])
+    started: Started = request.getfixturevalue(models)
     found = rails(served(started, "quickstart"), language)
     assert len(found) >= 7
+    if language != "javascript":
+        assert any("llava-7b" in code for code in found) == (models == "started")
     for code in found:
         assert started.server.url in code, "the page shows this server's own address"
         output = run(code, language, started, tmp_path)

@@ -34,11 +34,11 @@ class Started:
         return f"{self.server.url}/v1"
 
 
-def start(folder: Path, **settings: Any) -> Started:
+def start(folder: Path, models: str = MODELS, **settings: Any) -> Started:
     """gunicorn with a test key of the largest plan; stop it with `with started.server:`. No Ollama is reachable."""
     instance = folder / "instance"
     instance.mkdir(parents=True, exist_ok=True)
     (instance / "plans.toml").write_text(PLANS, encoding="utf-8")
-    (instance / "models.toml").write_text(MODELS, encoding="utf-8")
+    (instance / "models.toml").write_text(models, encoding="utf-8")
     server = start_app(folder, "http://127.0.0.1:9", **({"test_mode_pieces_per_s": 0} | settings))
     return Started(server, server.key("test", "sdk", "--plan", "business"))

@@ -1,0 +1,121 @@
+"""Sentences of the documentation about behaviour, held against the server that serves them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from llmrack.services import accounts
+from llmrack.services.rack import Rack
+from llmrack.wire.headers import HEADERS
+from tests.support.fake_ollama import FakeOllama
+from tests.support.visitor import Visitor, make_person
+from tests.v1.conftest import Api, issue, make_app
+
+_names = count(1)
+New = Callable[[str], tuple[Api, Api]]
+RATES = [header.name for header in HEADERS if header.is_rate_limit]
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory, fake_ollama: FakeOllama) -> Iterator[Flask]:
+    """A server with the plans and the models as they are shipped."""
+    app = make_app(tmp_path_factory.mktemp("shipped"), fake_ollama)
+    yield app
+    rack: Rack = app.extensions["llmrack"]
+    rack.engines.live.close()
+    rack.store.engine.dispose()
+
+
+@pytest.fixture
+def new(app: Flask) -> New:
+    """A live and a test client of one new account."""
+
+    def make(plan: str) -> tuple[Api, Api]:
+        rack: Rack = app.extensions["llmrack"]
+        name = f"sentences-{next(_names)}"
+        accounts.ensure(rack.store, name, datetime.now(UTC), rack.plans.get(plan))
+        return Api(app.test_client(), issue(rack, name, "live")), Api(app.test_client(), issue(rack, name, "test"))
+
+    return make
+
+
+def page(app: Flask, slug: str) -> str:
+    return app.test_client().get(f"/docs/{slug}.md").text
+
+
+def test_test_keys_have_as_many_requests_for_themselves(app: Flask, new: New) -> None:
+    assert "they have as many requests a minute and at the same time for themselves" in page(app, "quickstart")
+    assert "together for all test keys of the account" in page(app, "limits")
+    make_person(app, "ada@example.com")
+    ada = Visitor(app)
+    ada.sign_in("ada@example.com")
+    ada.key()
+    assert "they have as many requests a minute for themselves" in ada.get("/dashboard").text
+    live, test = new("free")
+    plan = app.extensions["llmrack"].plans.get("free")
+    statuses = [test.chat("hi").status_code for _ in range(plan.requests_per_minute + 1)]
+    assert statuses == [200] * plan.requests_per_minute + [429]
+    answer = live.chat("hi")
+    assert answer.status_code == 200
+    assert answer.headers["x-ratelimit-remaining-requests"] == str(plan.requests_per_minute - 1)
+
+
+def test_responses_to_a_test_key_name_the_tokens_of_the_plan_and_use_none(app: Flask, new: New) -> None:
+    assert "Test keys have no limit of tokens: their responses name that of the plan" in page(app, "limits")
+    for plan, limit in (("free", "10000"), ("payg", "100000")):
+        _, test = new(plan)
+        for _ in range(2):
+            headers = test.chat("hi").headers
+            assert headers["x-ratelimit-limit-tokens"] == headers["x-ratelimit-remaining-tokens"] == limit
+
+
+def test_the_headers_are_on_every_response_to_an_accepted_key_and_on_no_other(app: Flask, new: New) -> None:
+    assert "They are on every response to a key that the server accepts, errors and streams included." in page(
+        app, "limits"
+    )
+    assert "Every response to a key says where its account stands:" in page(app, "quickstart")
+    live, test = new("pro")
+    hi = {"model": "phi-3-mini", "messages": [{"role": "user", "content": "hi"}]}
+    for api in (live, test):
+        answers = {
+            200: api.post("/chat/completions", hi),
+            206: api.post("/chat/completions", hi | {"stream": True}),
+            201: api.get("/models"),
+            400: api.post("/chat/completions", b"{"),
+            404: api.get("/models/no-such-model"),
+            415: api.client.post("/v1/chat/completions", data=b"x", headers=api.headers({"Content-Type": "text/css"})),
+        }
+        for status, answer in answers.items():
+            assert [name for name in (*RATES, "x-request-id") if name not in answer.headers] == [], status
+            answer.get_data()
+    without_key = app.test_client().get("/v1/models")
+    nothing = live.get("/no-such-address")
+    assert (without_key.status_code, nothing.status_code) == (401, 404)
+    for answer in (without_key, nothing):
+        assert "x-request-id" in answer.headers
+        assert [name for name in RATES if name in answer.headers] == []
+
+
+def test_a_server_without_a_model_for_images_shows_how_to_switch_one_on_instead_of_a_request(
+    app: Flask, tmp_path: Path, fake_ollama: FakeOllama
+) -> None:
+    text = page(app, "quickstart")
+    vision = text.split("### Vision")[1].split("\n## ")[0].split("\n### ")[0]
+    assert "/v1/chat/completions" not in vision
+    toml = vision.split("```toml\n")[1].split("```")[0]
+    (tmp_path / "models.toml").write_text(toml, encoding="utf-8")
+    other = make_app(tmp_path, fake_ollama)
+    try:
+        assert other.extensions["llmrack"].catalog.get("llava-7b") is not None
+        vision = page(other, "quickstart").split("### Vision")[1].split("\n## ")[0].split("\n### ")[0]
+        assert "/v1/chat/completions" in vision
+        assert "offers none" not in vision
+    finally:
+        other.extensions["llmrack"].engines.live.close()
+        other.extensions["llmrack"].store.engine.dispose()
