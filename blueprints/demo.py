@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, request
 
-from llmrack.engines.base import Call
 from llmrack.errors import RateLimited
 from llmrack.services import throttle
 from llmrack.services.demo import PER_ADDRESS, Demo
 
 from . import compression, docs, pages
 from .extensions import rack
-from .v1.respond import SSE_HEADERS
+from .v1 import respond
 
 bp = Blueprint("demo", __name__)
 bp.after_request(compression.pack)
@@ -25,12 +24,23 @@ def ask() -> Response | str:
     _count()
     is_stream = request.accept_mimetypes.best_match(("text/html", "text/event-stream")) == "text/event-stream"
     prompt = request.form.get("prompt", "")
-    call = Call(g.request_id, rack.settings.ping_interval_s)
-    model = docs.site.facts.model("fast")
-    demo = Demo(prompt, model, rack.catalog, rack.engines.test, call, stream=is_stream)
-    if not is_stream:
-        return pages.show_home(prompt, demo.answer())
-    response = Response(demo.stream(), headers=SSE_HEADERS)
+    call = respond.open_call()
+    try:
+        demo = Demo(prompt, docs.site.facts.model("fast"), rack.catalog, rack.engines.test, call, stream=is_stream)
+        if is_stream:
+            demo.start()
+            return respond.sse_reply(demo)
+        answer = demo.answer()
+    except BaseException:
+        respond.close_call()
+        raise
+    respond.close_call()
+    return pages.show_home(prompt, answer)
+
+
+@bp.after_request
+def mark_mode(response: Response) -> Response:
+    """Test mode answers here, whoever asks."""
     response.headers["x-llmrack-mode"] = "test"
     return response
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,20 +17,22 @@ from werkzeug.exceptions import Forbidden
 
 from llmrack.docsite import tables
 from llmrack.errors import ApiError, AuthenticationFailed, PermissionRefused
-from llmrack.services import callers, inference, keyring
+from llmrack.services import callers, keyring
 from llmrack.services.callers import Caller
 from llmrack.services.keys import KeyFacts
-from llmrack.wire import chat
 
 from . import guard, playform, signin
 from .extensions import rack
 from .mail import site_url
-from .v1 import limits, respond
-from .v1.answer import answer
+from .v1 import errors, limits, respond
+from .v1.answer import answer, answer_to, parse_chat
 from .v1.auth import needs
 
 bp = Blueprint("playground", __name__)
 bp.after_request(guard.forbid_copies)
+# The endpoint's own, so that answers and refusals here say what they say there.
+bp.after_request(respond.mark_mode)
+bp.after_request(limits.apply)
 
 HEADER = "X-LLMRack-Key-Id"
 
@@ -42,24 +43,40 @@ def index() -> str:
 
 
 @bp.post("/playground")
-def ask() -> tuple[str, int] | str:
+def ask() -> Response | str:
     """The same form without scripts. The key is not written back into the page."""
     try:
-        g.caller = _caller(request.form.get("key_id", ""), request.form.get("key", "").strip())
-        limits.check()
-        completion = _complete(playform.body(request.form))
+        _authenticate(request.form.get("key_id", ""), request.form.get("key", "").strip())
+        reply = _answer_form(json.dumps(playform.body(request.form)).encode())
     except ApiError as error:
-        return _show(request.form, error=error), error.status
-    return _show(request.form, completion=completion)
+        refusal = errors.render(error)
+        refusal.mimetype = "text/html"
+        refusal.set_data(_show(request.form, error=error))
+        return refusal
+    return _show(request.form, completion=json.loads(reply.get_data()))
+
+
+@needs("inference")
+def _answer_form(body: bytes) -> Response:
+    return answer_to(body, parse_chat)
 
 
 @bp.post("/playground/chat/completions")
 def create() -> Response:
     """`POST /v1/chat/completions` with a key of the signed-in user, named by its id in a header."""
-    g.caller = _caller(request.headers.get(HEADER, ""), None)
+    _authenticate(request.headers.get(HEADER, ""), None)
+    return _answer_request()
+
+
+@needs("inference")
+def _answer_request() -> Response:
+    return answer(parse_chat)
+
+
+def _authenticate(key_id: str, secret: str | None) -> None:
+    """What `auth.authenticate` and `limits.check` do before every endpoint of /v1. Raises ApiError."""
+    g.caller = _caller(key_id, secret)
     limits.check()
-    response: Response = needs("inference")(answer)(chat.parse)
-    return limits.apply(respond.mark_mode(response))
 
 
 def _caller(key_id: str, secret: str | None) -> Caller:
@@ -74,19 +91,6 @@ def _caller(key_id: str, secret: str | None) -> Caller:
         raise AuthenticationFailed("Sign in again to use your keys here, or paste one.")
     account_id = signin.viewer().account_id
     return callers.resolve_own(rack.store, rack.plans, account_id, int(key_id), now, request.remote_addr)
-
-
-def _complete(body: dict[str, Any]) -> dict[str, Any]:
-    """The whole answer of one request, as an object. Raises ApiError."""
-    if "inference" not in g.caller.permissions:
-        raise PermissionRefused("This key lacks the permission 'inference'. Use a key that has it, or make a new one.")
-    asked = chat.parse(json.dumps(body).encode(), rack.catalog, rack.engines.features(g.caller.mode))
-    call = respond.open_call()
-    try:
-        completion: dict[str, Any] = json.loads(inference.complete(asked, g.caller, rack, call, int(time.time())).body)
-    finally:
-        respond.close_call()
-    return completion
 
 
 def _show(form: Any, *, completion: dict[str, Any] | None = None, error: ApiError | None = None) -> str:

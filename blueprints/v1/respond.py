@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 from flask import Response, g, request
 
 from llmrack.engines.base import Call
 from llmrack.services.inference import Answer
-from llmrack.services.streaming import Streaming
+from llmrack.services.limits import LimitState
 
 from ..extensions import rack, watch
 from ..presence import Entry
@@ -79,7 +79,16 @@ def answer_reply(answer: Answer, ignored: tuple[str, ...] = ()) -> Response:
     return json_reply(answer.body, ignored)
 
 
-def sse_reply(streaming: Streaming, ignored: tuple[str, ...] = ()) -> Response:
+class Pieces(Protocol):
+    """The bytes of a stream, which may end at any time."""
+
+    @property
+    def limits(self) -> LimitState | None: ...
+    def __iter__(self) -> Iterator[bytes]: ...
+    def close(self) -> None: ...
+
+
+def sse_reply(streaming: Pieces, ignored: tuple[str, ...] = ()) -> Response:
     g.token_limits = streaming.limits
     watched = Watched(streaming, g.connection)
     # Straight to the server: each of Werkzeug's two wrappers costs a microsecond a piece, and stack while it waits.
@@ -103,7 +112,7 @@ def _marked(response: Response, ignored: tuple[str, ...]) -> Response:
 class Watched:
     """A stream whose end is noticed by the watch and by the meter."""
 
-    def __init__(self, streaming: Streaming, entry: Entry | None) -> None:
+    def __init__(self, streaming: Pieces, entry: Entry | None) -> None:
         self._streaming = streaming
         self._entry = entry
 

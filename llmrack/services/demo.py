@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from ..catalog import Catalog
-from ..engines.base import Call, Engine
+from ..engines.base import Call, ClientGone, Engine
 from ..errors import ApiError, InvalidRequest
 from ..wire import chat
 from ..wire.asks import Features
 from ..wire.ollama import Reply
+from .limits import LimitState
 from .throttle import Rule
 
 PER_ADDRESS = Rule("demo-address", 30, timedelta(minutes=10))
@@ -34,6 +35,9 @@ class Answer:
 class Demo:
     """One question, checked like any request. Raises InvalidRequest."""
 
+    # No account asks, so there is none whose limits could be told.
+    limits: LimitState | None = None
+
     def __init__(self, prompt: str, model: str, catalog: Catalog, engine: Engine, call: Call, *, stream: bool) -> None:
         text = prompt.strip()
         if not text or len(text) > LONGEST_PROMPT:
@@ -47,23 +51,31 @@ class Demo:
         }
         self._ask = chat.parse(json.dumps(body).encode(), catalog, Features())
         self._id = self._ask.id_prefix + call.request_id.removeprefix("req_")
+        self._first: list[Reply] = []
         self._batches = engine.chat(self._ask.bodies(self._ask.output_tokens)[0], call)
 
-    def stream(self) -> Iterator[bytes]:
-        """Server-sent events as `/v1/chat/completions` sends them. Raises ApiError before the first."""
-        return self._events(next(self._batches))
+    def start(self) -> None:
+        """Wait for the first piece, before which a failure can still be a status. Raises ApiError, ClientGone."""
+        self._first = next(self._batches)
 
-    def _events(self, first: list[Reply]) -> Generator[bytes]:
+    def __iter__(self) -> Iterator[bytes]:
+        """Server-sent events as `/v1/chat/completions` sends them."""
         wire = self._ask.open_stream(self._id, int(time.time()))
         try:
-            if data := wire.feed(0, first):
+            if data := wire.feed(0, self._first):
                 yield data
             for batch in self._batches:
                 if data := wire.feed(0, batch):
                     yield data
             yield wire.close()
+        except ClientGone:
+            return
         except ApiError as error:
             yield wire.failure(error)
+
+    def close(self) -> None:
+        """At the regular end, or when the browser has left."""
+        self._batches.close()
 
     def answer(self) -> Answer:
         """Raises ApiError."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
@@ -14,6 +17,7 @@ from llmrack.services import keyring, logins
 from llmrack.services.keys import KeyFacts
 from llmrack.services.rack import Rack
 from llmrack.store.models import Usage
+from tests.support.shops import close, make_app
 from tests.support.visitor import Visitor, make_person
 
 BODY = {"model": "phi-3-mini", "messages": [{"role": "user", "content": "Count from 1 to 5"}]}
@@ -152,3 +156,65 @@ def test_the_answer_is_escaped(member: Visitor, rack: Rack, email: str) -> None:
     member.key()
     form = {"key_id": key_of(rack, email).id, "model": "phi-3-mini", "prompt": "Say <img src=x onerror=alert(1)>"}
     assert "<img src=x" not in member.post("/playground", form, page="/playground").text
+
+
+VISION = "[models.llava-7b]\nenabled = true\n"
+
+
+@pytest.fixture
+def seeing(tmp_path: Path) -> Iterator[Flask]:
+    """A server that fetches images by URL, with a model that looks at them."""
+    (tmp_path / "models.toml").write_text(VISION, encoding="utf-8")
+    app = make_app(tmp_path, image_urls=True)
+    yield app
+    close(app)
+
+
+def image(url: str) -> dict[str, Any]:
+    parts = [{"type": "text", "text": "What is it?"}, {"type": "image_url", "image_url": {"url": url}}]
+    return {"model": "llava-7b", "messages": [{"role": "user", "content": parts}]}
+
+
+def test_a_refusal_says_the_same_here_and_at_the_api(seeing: Flask) -> None:
+    make_person(seeing, "ada@example.com")
+    ada = Visitor(seeing)
+    ada.sign_in("ada@example.com")
+    secret = ada.key()
+    key = key_of(seeing.extensions["llmrack"], "ada@example.com")
+    csrf = ada.token("/playground")
+    here = {"X-LLMRack-Key-Id": str(key.id), "X-CSRFToken": csrf}
+    there = {"Authorization": f"Bearer {secret}"}
+    bodies = [
+        json.dumps(image("https://127.0.0.1/cat.png")),
+        json.dumps(image("http://example.org/cat.png")),
+        json.dumps({**BODY, "temperature": 9}),
+        json.dumps({**BODY, "model": "gpt-4o"}),
+        "{",
+        json.dumps({**BODY, "messages": [{"role": "user", "content": "hi"}]}),
+    ]
+
+    def post(path: str, body: str, headers: dict[str, str]) -> TestResponse:
+        return ada.client.post(path, data=body, headers={**API, **headers})
+
+    # Each is a request of its own, and the plan has ten a minute.
+    for body in bodies[:5]:
+        mine, api = post("/playground/chat/completions", body, here), post("/v1/chat/completions", body, there)
+        assert (mine.status_code, mine.json) == (api.status_code, api.json)
+        assert mine.status_code == 400
+        ours = {"Access-Control-Allow-Origin", "Access-Control-Expose-Headers"}
+        assert {name for name, _ in api.headers} - ours <= {name for name, _ in mine.headers}
+        assert int(mine.headers["x-ratelimit-remaining-requests"]) > int(api.headers["x-ratelimit-remaining-requests"])
+    refused = post("/playground/chat/completions", bodies[5], here)
+    assert (refused.status_code, refused.json["error"]["code"]) == (429, "requests_per_minute")
+    for name in ("Retry-After", "x-llmrack-mode", "x-ratelimit-limit-tokens", "X-RateLimit-Reset"):
+        assert name in refused.headers
+    page = ada.post("/playground", {"key_id": key.id, "model": "phi-3-mini", "prompt": "hi"}, page="/playground")
+    assert (page.status_code, page.mimetype) == (429, "text/html")
+    assert "requests a minute of this plan are used up" in page.text
+    assert int(page.headers["Retry-After"]) > 0
+
+
+def test_a_refusal_is_the_envelope_also_for_a_client_that_likes_pages(member: Visitor, rack: Rack, email: str) -> None:
+    member.key()
+    answer = ask(member, key_of(rack, email).id, {**BODY, "model": "gpt-4o"}, Accept="text/html")
+    assert (answer.status_code, answer.json["error"]["param"]) == (400, "model")
