@@ -33,6 +33,15 @@ def only_the_operator() -> None:
 guard.protect(bp)
 
 
+@bp.before_request
+def ask_for_a_second_factor() -> Any:
+    """A stolen password of an operator opens every account."""
+    if viewer().has_second_factor or rack.settings.operator_second_factor != "require":
+        return None
+    flash("The pages of operators need a second factor here. Switch it on, then go on.", "bad")
+    return redirect(url_for("profile.second_factor"), 303)
+
+
 @bp.get("")
 def index() -> Any:
     today = datetime.now(UTC).date()

@@ -9,7 +9,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.local import LocalProxy
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from llmrack import __version__, deployment
+from llmrack import __version__, deployment, security_txt
 from llmrack.docsite import agents, changes
 from llmrack.docsite.facts import Facts
 from llmrack.docsite.pages import Page
@@ -19,6 +19,7 @@ from llmrack.errors import NotFound
 from llmrack.services.outcomes import OUTCOMES
 
 from . import compression
+from .extensions import rack
 
 bp = Blueprint("docs", __name__)
 bp.after_request(compression.pack)
@@ -115,6 +116,17 @@ def llms_full() -> Response:
 @bp.get("/robots.txt")
 def robots() -> Response:
     return Response(agents.robots(site), mimetype="text/plain")
+
+
+@bp.get("/.well-known/security.txt")
+def security() -> Response:
+    """Where to report a weakness of this server; a 404 where its operator names nothing."""
+    settings = rack.settings
+    contact = security_txt.contact(settings.security_contact)
+    if contact is None:
+        raise NotFound("This server names no address for reports of weaknesses.")
+    body = security_txt.text(contact, settings.public_url, datetime.now(UTC))
+    return Response(body, content_type="text/plain; charset=utf-8")
 
 
 @bp.get("/sitemap.xml")

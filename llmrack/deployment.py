@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import security_txt
 from .settings import BadSetting, Settings
 
 POSTGRESQL = "postgresql+psycopg://user:password@host/llmrack"
@@ -24,6 +25,10 @@ def base_url(settings: Settings) -> str:
 def check_deployment(settings: Settings) -> None:
     """Raises BadSetting with a sentence that says what to set."""
     _check_database(settings.database_url)
+    if settings.operator_second_factor not in ("warn", "require"):
+        given = settings.operator_second_factor
+        raise BadSetting(f"LLMRACK_OPERATOR_SECOND_FACTOR={given!r} is not valid: it takes warn or require.")
+    security_txt.contact(settings.security_contact)
     if settings.redis_url and not settings.redis_url.startswith(REDIS_SCHEMES):
         raise BadSetting(f"LLMRACK_REDIS_URL must start with {', '.join(REDIS_SCHEMES)}, such as {REDIS}.")
     if settings.workers < 1:

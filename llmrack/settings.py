@@ -43,6 +43,18 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("public_url", "", "URL", "Where users reach this server; empty means http://host:port."),
     Setting("trusted_proxies", 0, "proxies", "How many proxies in front add X-Forwarded headers; 0 believes none."),
     Setting("support_email", "", "e-mail address", "Shown where users are told whom to ask; empty: the operator."),
+    Setting(
+        "security_contact",
+        "",
+        "e-mail address or https URL",
+        "Where to report weaknesses of this server, in /.well-known/security.txt. Empty: there is no such file.",
+    ),
+    Setting(
+        "operator_second_factor",
+        "warn",
+        "warn or require",
+        "What the pages of operators do for one who signs in without a second factor.",
+    ),
     Setting("environment", "development", "development or production", "Production prints no keys at start."),
     Setting("secret_key", "", "text", "Signs cookies. Empty: made once and kept in the instance folder.", True),
     Setting("instance_dir", str(ROOT / "instance"), "folder", "Local database, secrets and overrides."),

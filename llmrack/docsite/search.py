@@ -66,7 +66,10 @@ def _entries(page: Page) -> Iterable[Entry]:
 
 def _text(markdown: str) -> str:
     kept = re.sub(r"^```\w*$|^\|[-| ]+\|$", "", markdown, flags=re.MULTILINE).replace("|", " ")
-    return " ".join(headings.plain(kept).replace(">", " ").split())[:LONGEST_TEXT]
+    text = " ".join(headings.plain(kept).replace(">", " ").split())[:LONGEST_TEXT]
+    # A long table is cut, and its later rows are looked for by their names.
+    names = dict.fromkeys(name for name in re.findall(r"`([\w.-]{3,40})`", kept) if name not in text)
+    return " ".join([text, *names])
 
 
 def _score(lowered: dict[str, str], terms: list[str]) -> int:

@@ -27,6 +27,7 @@ def index() -> Index:
         ("openclaw", "/docs/integrations/openclaw"),
         ("llamaindex", "/docs/integrations/llamaindex"),
         ("LLMRACK_REDIS_URL", "/docs/self-hosting#settings"),
+        ("LLMRACK_LOG_LEVEL", "/docs/self-hosting#settings"),
         ("STRUCTURED outputs", "/docs/quickstart#structured-outputs"),
     ],
 )

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import pyotp
 import pytest
 from flask import Flask
 
-from llmrack.services import accounts, audit, billing, credits, keys, logins
+from llmrack.services import accounts, audit, billing, credits, keys, logins, totp
 from llmrack.services.billing import Till
 from llmrack.services.rack import Rack
+from tests.support.shops import close, make_app
 from tests.support.visitor import PASSWORD, Visitor, make_person
 
 PATHS = ("/admin", "/admin/accounts", "/admin/accounts/1", "/admin/audit")
@@ -157,3 +160,35 @@ def test_accounts_are_found_by_part_of_their_address(app: Flask, operator: Visit
     assert "grace.hopper@example.com" in operator.get("/admin/accounts?q=HOPPER").text
     assert "grace.hopper@example.com" not in operator.get("/admin/accounts?q=lovelace").text
     assert "No account fits" in operator.get("/admin/accounts?q=%25").text
+
+
+def test_an_operator_without_a_second_factor_is_warned_on_every_page(operator: Visitor, subject: int) -> None:
+    for path in (*PATHS[:3], f"/admin/accounts/{subject}"):
+        assert "You sign in with a password alone" in operator.get(path).text
+    assert "You sign in with a password alone" not in operator.get("/dashboard").text
+
+
+def test_where_a_second_factor_is_required_the_pages_of_operators_open_with_it_only(tmp_path: Path) -> None:
+    app = make_app(tmp_path, operator_second_factor="require")
+    rack: Rack = app.extensions["llmrack"]
+    try:
+        ada_id, bob_id = make_person(app, "ada@example.com"), make_person(app, "bob@example.com")
+        logins.set_operator(rack.store, ada_id, True)
+        ada, bob = Visitor(app), Visitor(app, "10.252.0.1")
+        ada.sign_in("ada@example.com")
+        bob.sign_in("bob@example.com")
+        assert bob.get("/admin").status_code == 404
+        for path in PATHS:
+            assert ada.get(path).location == "/dashboard/settings/second-factor"
+        for change in ("credits", "plan", "disable"):
+            assert ada.post(f"/admin/accounts/{bob_id}/{change}").location == "/dashboard/settings/second-factor"
+        assert "need a second factor" in ada.get("/dashboard/settings/second-factor").text
+        now = datetime.now(UTC)
+        totp.begin(rack.store, ada_id)
+        server = app.config["SECRET_KEY"]
+        code = pyotp.TOTP(totp.secret(rack.store, server, ada_id)).at(now)
+        assert totp.confirm(rack.store, server, ada_id, code, now)
+        assert ada.get("/admin").status_code == 200
+        assert "You sign in with a password alone" not in ada.get("/admin").text
+    finally:
+        close(app)
