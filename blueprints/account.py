@@ -87,7 +87,8 @@ def verify() -> Any:
     """Only shows a button: mail scanners open every link they see."""
     token = request.args.get("token", "")
     found = links.peek(rack.store, token, links.VERIFY, datetime.now(UTC))
-    return render_template("account/verify.html", found=found, token=token), 200 if found else 404
+    claims = found is not None and _claims(found)
+    return render_template("account/verify.html", found=found, token=token, claims=claims), 200 if found else 404
 
 
 @bp.post("/verify")
@@ -96,23 +97,31 @@ def use_verification() -> Any:
     found = links.use(rack.store, request.form.get("token", ""), links.VERIFY, now)
     if found is None:
         return render_template("account/verify.html", found=None, token=""), 404
-    browser = session.get("signup")
-    is_same = bool(browser and found.browser_sha256 == tokens.digest(browser))
-    is_own = signin.is_signed_in() and signin.viewer().account_id == found.account_id
-    if not (is_same or is_own or logins.get(rack.store, found.account_id).is_verified):
+    if _claims(found):
         return _claim(found, now)
     logins.verify(rack.store, found.account_id, now)
     if signin.is_signed_in() and signin.viewer().account_id == found.account_id:
         return redirect(url_for("keys.index"), 303)
     # Whoever reads the mail is not always who chose the password: only the browser that signed up goes on at once.
     person = logins.get(rack.store, found.account_id)
-    if is_same and not person.has_second_factor:
+    if _signed_up_here(found) and not person.has_second_factor:
         signin.sign_in(found.account_id)
         flash("Your address is confirmed.", "good")
         return redirect(url_for("keys.index"), 303)
     session["email"] = found.email
     flash("Your address is confirmed. Sign in to go on.", "good")
     return redirect(url_for(".login"), 303)
+
+
+def _signed_up_here(found: links.LinkFacts) -> bool:
+    browser = session.get("signup")
+    return bool(browser and found.browser_sha256 == tokens.digest(browser))
+
+
+def _claims(found: links.LinkFacts) -> bool:
+    """Whether using this link ends what was made before: in a browser that neither signed up nor is signed in."""
+    is_own = signin.is_signed_in() and signin.viewer().account_id == found.account_id
+    return not (_signed_up_here(found) or is_own or logins.get(rack.store, found.account_id).is_verified)
 
 
 def _claim(found: links.LinkFacts, now: datetime) -> Any:

@@ -69,6 +69,6 @@ def outbox() -> Any:
 
 def _is_on_this_machine() -> bool:
     """Whether the browser runs here. The outbox opens every account, and a server may be reachable by oversight."""
-    is_forwarded = any(name in request.headers for name in outboxes.FORWARDING)
+    is_forwarded = outboxes.is_forwarded(name for name, _ in request.headers)
     is_near = networks.holds(LOOPBACK, request.remote_addr)
     return is_near and not is_forwarded and outboxes.is_own_host(request.host, rack.settings)

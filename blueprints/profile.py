@@ -73,9 +73,10 @@ def change_email() -> Any:
         return _page(400, email_form=form)
     email = form.email.data or ""
     if not mailer.is_configured:
-        if not logins.set_email(rack.store, who.account_id, email, now):
+        if not logins.set_email(rack.store, who.account_id, email, now, is_proved=False):
             form.email.errors = ["This address cannot be used."]
             return _page(400, email_form=form)
+        sessions.end_all(rack.store, who.account_id, but=who.session_id)
         return _done(f"You sign in with {email} from now on.", "profile")
     try:
         throttle.take(rack.store, now, (throttle.MAIL_ACCOUNT, str(who.account_id)))

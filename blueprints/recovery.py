@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Blueprint, current_app, flash, redirect, render_template, request, session, url_for
 
-from llmrack.services import keyring, links, logins, sessions, throttle
+from llmrack.services import keyring, links, logins, passwords, sessions, throttle
 from llmrack.services.throttle import TooMany
 
 from . import guard, mail, signin
@@ -68,6 +68,14 @@ def change() -> Any:
     if not form.validate():
         found = links.peek(rack.store, token, links.RESET, now)
         return render_template("account/reset_new.html", form=form, found=found, token=token), 400
+    found = links.peek(rack.store, token, links.RESET, now)
+    if found is not None:
+        try:
+            passwords.check(form.password.data or "", found.email)
+        except passwords.WeakPassword as error:
+            # The link is for another try.
+            form.password.errors = [str(error)]
+            return render_template("account/reset_new.html", form=form, found=found, token=token), 400
     found = links.use(rack.store, token, links.RESET, now)
     if found is None:
         return render_template("account/reset_new.html", form=form, found=None, token=""), 404
@@ -105,16 +113,23 @@ def confirm_email() -> Any:
 
 @bp.post("/confirm-email")
 def change_email() -> Any:
-    now = datetime.now(UTC)
-    found = links.use(rack.store, request.form.get("token", ""), links.EMAIL, now)
+    """Only in a browser that is signed in to the account: who reads the new address and who asked for it may be two
+    people, and the first must not confirm what the second keeps."""
+    token, now = request.form.get("token", ""), datetime.now(UTC)
+    found = links.peek(rack.store, token, links.EMAIL, now)
+    if found is not None and not _is_signed_in_to(found.account_id):
+        flash("Sign in to the account whose address changes, then open the link again.", "bad")
+        return redirect(url_for("account.login", next=url_for(".confirm_email", token=token)), 303)
+    found = links.use(rack.store, token, links.EMAIL, now)
     old = logins.get(rack.store, found.account_id).email if found else ""
-    if found is None or not logins.set_email(rack.store, found.account_id, found.email, now):
+    if found is None or not logins.set_email(rack.store, found.account_id, found.email, now, is_proved=True):
         return render_template("account/confirm_email.html", found=None, token=""), 404
-    # Links to the old address must not open the account any more, nor sessions that its reader may have.
-    links.revoke_all(rack.store, found.account_id)
-    is_own = signin.is_signed_in() and signin.viewer().account_id == found.account_id
-    sessions.end_all(rack.store, found.account_id, but=signin.viewer().session_id if is_own else None)
+    sessions.end_all(rack.store, found.account_id, but=signin.viewer().session_id)
     signin.note("the address was changed", found.account_id)
     mail.send("email_changed", old, new=found.email)
     flash(f"You sign in with {found.email} from now on.", "good")
     return redirect(url_for("dashboard.overview"), 303)
+
+
+def _is_signed_in_to(account_id: int) -> bool:
+    return signin.is_signed_in() and signin.viewer().account_id == account_id

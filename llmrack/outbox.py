@@ -5,13 +5,22 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from . import deployment
 from .settings import Settings
 
-# Every header by which proxies say that they passed a request on.
-FORWARDING = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip")
+# How the headers begin by which proxies of all makes say that they passed a request on; browsers send none of these.
+FORWARDING = (
+    "forwarded", "via", "x-forwarded", "x-original-", "x-real-", "x-client-", "x-cluster-", "x-proxy", "x-envoy-",
+    "x-amzn-", "x-azure-", "true-client-", "cf-", "fastly-", "fly-",
+)  # fmt: skip
+
+
+def is_forwarded(names: Iterable[str]) -> bool:
+    """Whether any header of a request comes from a proxy."""
+    return any(name.lower().startswith(FORWARDING) for name in names)
 
 
 def token(secret_key: str) -> str:

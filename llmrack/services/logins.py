@@ -164,8 +164,12 @@ def set_password(store: Store, account_id: int, password: str, now: datetime) ->
     _change(store, account_id, password_hash=passwords.hash(password), password_changed_at=now)
 
 
-def set_email(store: Store, account_id: int, email: str, now: datetime) -> bool:
-    """Sign in with `email` from now on; False when another account has it."""
+def set_email(store: Store, account_id: int, email: str, now: datetime, *, is_proved: bool) -> bool:
+    """Sign in with `email` from now on; False when another account has it.
+
+    Links that were sent to the address before stop working. Without proof that the person reads the mail of the new
+    one it waits to be confirmed, so that its owner can claim the account.
+    """
     with store.write() as connection:
         old = connection.execute(select(Account.email).where(Account.id == account_id)).scalar_one()
         if connection.execute(select(Account.id).where(Account.email == email, Account.id != account_id)).first():
@@ -175,7 +179,9 @@ def set_email(store: Store, account_id: int, email: str, now: datetime) -> bool:
         # Accounts are named after their address unless somebody gave them another name at the terminal.
         is_free = ~select(Account.id).where(Account.name == email).exists()
         connection.execute(update(Account).where(same, Account.name == old, is_free).values(name=email))
-        connection.execute(update(Login).where(Login.account_id == account_id).values(verified_at=now))
+        verified_at = now if is_proved else None
+        connection.execute(update(Login).where(Login.account_id == account_id).values(verified_at=verified_at))
+        connection.execute(delete(Link).where(Link.account_id == account_id))
     return True
 
 

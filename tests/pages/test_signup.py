@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 
-from llmrack.services import logins
+from llmrack.services import keys, logins
 from llmrack.services.rack import Rack
 from tests.pages.conftest import Post
 from tests.support.visitor import PASSWORD, Visitor, link_in, make_person
@@ -180,3 +180,61 @@ def test_a_server_can_be_closed_to_strangers(app: Flask, visitor: Visitor, email
     finally:
         rack.settings._values["signup"] = True
     assert logins.find(rack.store, email) is None
+
+
+def live_key(rack: Rack, email: str) -> str:
+    person = logins.find(rack.store, email)
+    assert person is not None
+    return keys.issue(rack.store, name="k", mode="live", account_id=person.account_id).secret
+
+
+def test_an_address_that_is_changed_without_proof_is_its_owners_at_the_first_reset(
+    app: Flask, visitor: Visitor, another: Callable[[], Visitor], email: str, rack: Rack, request: pytest.FixtureRequest
+) -> None:
+    attacker, owner, victim = visitor, another(), f"victim-{email}"
+    make_person(app, email)
+    attacker.sign_in(email)
+    form = {"email": victim, "email_password": PASSWORD}
+    assert attacker.post("/dashboard/settings/email", form).status_code == 303
+    secret = live_key(rack, victim)
+    assert ask(app, secret) == 200
+    post: Post = request.getfixturevalue("post")
+    owner.post("/reset", {"email": victim})
+    token = link_in(post.last(victim, "password")).partition("=")[2]
+    assert owner.post("/reset/new", {"token": token, "password": "another good password"}).status_code == 303
+    assert ask(app, secret) == 401
+    assert not attacker.is_signed_in()
+
+
+def test_a_link_to_a_new_address_works_only_for_who_is_signed_in_to_the_account(
+    app: Flask, visitor: Visitor, another: Callable[[], Visitor], post: Post, email: str, rack: Rack
+) -> None:
+    attacker, owner, victim = visitor, another(), f"victim-{email}"
+    make_person(app, email)
+    attacker.sign_in(email)
+    attacker.post("/dashboard/settings/email", {"email": victim, "email_password": PASSWORD})
+    token = link_in(post.last(victim)).partition("=")[2]
+    done = owner.post("/confirm-email", {"token": token})
+    assert done.headers["Location"].startswith("/login?next=")
+    assert logins.find(rack.store, victim) is None
+    assert attacker.post("/confirm-email", {"token": token}).status_code == 303
+    assert logins.find(rack.store, victim) is not None
+
+
+def test_a_browser_that_did_not_sign_up_is_told_what_confirming_ends(
+    visitor: Visitor, another: Callable[[], Visitor], post: Post, email: str
+) -> None:
+    sign_up(visitor, email)
+    path = link_in(post.last(email))
+    assert "ends everything that was made before" in another().get(path).text
+    assert "ends everything that was made before" not in visitor.get(path).text
+
+
+def test_a_password_that_is_refused_leaves_the_link_for_another_try(
+    app: Flask, visitor: Visitor, post: Post, email: str
+) -> None:
+    make_person(app, email)
+    visitor.post("/reset", {"email": email})
+    token = link_in(post.last(email, "password")).partition("=")[2]
+    assert visitor.post("/reset/new", {"token": token, "password": email}).status_code == 400
+    assert visitor.post("/reset/new", {"token": token, "password": "another good password"}).status_code == 303

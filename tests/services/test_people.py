@@ -293,8 +293,8 @@ def test_leaving_ends_everything_and_keeps_no_name(store: Store, clock: Clock, a
 
 def test_an_address_can_be_changed_to_a_free_one_only(store: Store, clock: Clock, ada: int) -> None:
     logins.sign_up(store, "bob@example.com", PASSWORD, clock())
-    assert not logins.set_email(store, ada, "bob@example.com", clock())
-    assert logins.set_email(store, ada, "lovelace@example.com", clock())
+    assert not logins.set_email(store, ada, "bob@example.com", clock(), is_proved=True)
+    assert logins.set_email(store, ada, "lovelace@example.com", clock(), is_proved=True)
     assert logins.find(store, "ada@example.com") is None
     person = logins.find(store, "lovelace@example.com")
     assert person is not None
