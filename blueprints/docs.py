@@ -14,7 +14,7 @@ from llmrack.docsite import agents, changes
 from llmrack.docsite.facts import Facts
 from llmrack.docsite.pages import Page
 from llmrack.docsite.site import Site, load
-from llmrack.engines.sandbox import TRIGGERS
+from llmrack.engines.sandbox import TRIGGERS, inert
 from llmrack.errors import NotFound
 from llmrack.services.outcomes import OUTCOMES
 
@@ -49,6 +49,7 @@ def facts(app: Flask) -> Facts:
         plans=loaded.plans,
         settings=loaded.settings,
         triggers=TRIGGERS,
+        inert_arguments=inert.ROWS,
         outcomes=tuple(OUTCOMES.values()),
         has_path=lambda path: _is_served(app, path),
     )

@@ -60,7 +60,10 @@ class OutcomeRow(Protocol):
 
 @dataclass(frozen=True)
 class Facts:
-    """`base_url` has no /v1 and no slash at its end. `has_path` says whether the application serves a path."""
+    """`base_url` has no /v1 and no slash at its end. `has_path` says whether the application serves a path.
+
+    `inert_arguments` are values of test mode with the words of argument names that get them.
+    """
 
     base_url: str
     version: str
@@ -68,6 +71,7 @@ class Facts:
     plans: Plans
     settings: Settings
     triggers: tuple[TriggerRow, ...] = ()
+    inert_arguments: tuple[tuple[str, str], ...] = ()
     outcomes: tuple[OutcomeRow, ...] = ()
     has_path: Callable[[str], bool] = lambda path: True
     content: Path = CONTENT

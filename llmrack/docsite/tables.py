@@ -171,6 +171,14 @@ def triggers(facts: Facts) -> str:
     )
 
 
+def inert_arguments(facts: Facts) -> str:
+    """What test mode puts into arguments that a program might act on."""
+    return markdown(
+        ("The argument's name has", "Value"),
+        ((code_list(listed.split()), f"`{value}`") for value, listed in facts.inert_arguments),
+    )
+
+
 _CHARGED = {(True, True): "Prompt and delivered tokens", (False, True): "Delivered tokens", (False, False): "Nothing"}
 
 
@@ -215,6 +223,7 @@ TABLES: dict[str, Callable[..., str]] = {
     "response-headers": response_headers,
     "permissions": permission_rows,
     "triggers": triggers,
+    "inert-arguments": inert_arguments,
     "charges": charges,
     "settings": settings,
     "schema-limits": schema_limits,

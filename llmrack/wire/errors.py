@@ -71,9 +71,16 @@ def _too_long(said: str, name: str, model: Model | None) -> ApiError:
     n_ctx beside it; else with the window that the catalogue gives the model."""
     numbers = sorted({int(digits) for digits in _COUNTS.findall(said)})
     if len(numbers) == 2:
-        counts = f": it has {numbers[-1]} tokens, the context holds {numbers[0]}"
-    else:
-        counts = f", which holds {model.num_ctx} tokens" if model else ""
+        return too_long(name, numbers[-1], numbers[0])
+    return _longer_than(name, f", which holds {model.num_ctx} tokens" if model else "")
+
+
+def too_long(name: str, prompt_tokens: int, window_tokens: int) -> ApiError:
+    """A prompt that does not fit the window of the model of that name."""
+    return _longer_than(name, f": it has {prompt_tokens} tokens, the context holds {window_tokens}")
+
+
+def _longer_than(name: str, counts: str) -> ApiError:
     return InvalidRequest(
         f"The input is longer than the context of {_inside(name)}{counts}. Send less; nothing was cut.",
         code="context_length_exceeded",

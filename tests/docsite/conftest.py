@@ -9,7 +9,7 @@ import pytest
 
 from llmrack import catalog, plans, settings
 from llmrack.docsite.facts import Facts
-from llmrack.engines.sandbox import TRIGGERS
+from llmrack.engines.sandbox import TRIGGERS, inert
 from llmrack.services.outcomes import OUTCOMES
 
 Write = Callable[[dict[str, str]], Facts]
@@ -23,6 +23,7 @@ def facts(**changes: object) -> Facts:
         "plans": plans.load(),
         "settings": settings.load({}),
         "triggers": TRIGGERS,
+        "inert_arguments": inert.ROWS,
         "outcomes": tuple(OUTCOMES.values()),
     }
     return Facts(**{**values, **changes})  # type: ignore[arg-type]

@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 from llmrack.engines.base import Call, ClientGone
 from llmrack.engines.sandbox import Sandbox
 from llmrack.engines.sandbox import tokens as sandbox_tokens
+from llmrack.errors import InvalidRequest
 from llmrack.wire.ollama import Reply
 
 WEATHER = {
@@ -163,14 +164,6 @@ def test_the_tool_whose_words_were_said_is_called() -> None:
     assert calls_of(chat("Add 3 and 4.5", tools=[WEATHER, ADD])) == [("add", {"a": 3, "b": 4.5})]
 
 
-def test_a_question_goes_to_the_only_tool() -> None:
-    lookup = {
-        "type": "function",
-        "function": {"name": "lookup", "parameters": {"type": "object", "properties": {"q": {"type": "string"}}}},
-    }
-    assert calls_of(chat("Who wrote Hamlet?", tools=[lookup])) == [("lookup", {"q": "Who wrote Hamlet?"})]
-
-
 def test_a_call_that_must_be_made_is_made() -> None:
     forced = call()
     forced.must_call = True
@@ -220,6 +213,56 @@ def test_json_mode_uses_the_keys_the_prompt_names() -> None:
     reply = chat("Give me JSON with keys name, age and city for Ann Lee, 41, in Rome", format="json")
     assert reply.message is not None
     assert json.loads(reply.message.content) == {"name": "Ann Lee", "age": 41, "city": "Rome"}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "value"),
+    [
+        ("JSON with keys title and pages: Dune, 612 pages", {"pages": 612}),
+        ("JSON with keys title and pages for a book. pages: 300", {"pages": 300}),
+        ("Give me JSON with keys x and y: 3, 4", {"x": 3, "y": 4}),
+        ("Give me JSON with keys x and y for 3 and 4.5.", {"x": 3, "y": 4.5}),
+        ("JSON with the keys n (number) and word", {"n": 1}),
+        ("JSON with keys n and word, where n is an integer", {"n": 1}),
+        ("JSON with the keys unit_price and max_length", {"unit_price": 1, "max_length": 1}),
+        ('Answer like {"city": "Rome", "degrees": 0}. It has 18 degrees in Oslo.', {"city": "Oslo", "degrees": 18}),
+        ('Answer like {"n": "number", "ok": true}', {"n": 1, "ok": True}),
+    ],
+)
+def test_json_mode_gives_numbers_where_the_prompt_or_the_key_says_so(prompt: str, value: dict[str, Any]) -> None:
+    reply = chat(prompt, format="json")
+    assert reply.message is not None
+    made = json.loads(reply.message.content)
+    assert {key: made[key] for key in value} == value
+
+
+def test_json_mode_keeps_words_words() -> None:
+    reply = chat("JSON with keys name and city for Ann, who is 41, in Rome", format="json")
+    assert reply.message is not None
+    assert json.loads(reply.message.content) == {"name": "Ann", "city": "Rome"}
+
+
+@pytest.mark.parametrize("endpoint", ["chat", "generate"])
+def test_the_count_of_a_prompt_grows_with_it_until_the_window_refuses_it(endpoint: str) -> None:
+    def count(words: int) -> int:
+        said = {"prompt": "word " * words, "messages": [{"role": "user", "content": "word " * words}]}
+        ask = instant.chat if endpoint == "chat" else instant.generate
+        [[reply]] = ask({"model": "m", "stream": False, "options": {"num_ctx": 1024}, **said}, call())
+        assert (reply.prompt_eval_count or 0) + (reply.eval_count or 0) <= 1024
+        return reply.prompt_eval_count or 0
+
+    counts = [count(words) for words in range(1, 1000, 37)]
+    assert counts == sorted(set(counts))
+    for words in (1024, 1100, 5000, 50_000):
+        with pytest.raises(InvalidRequest, match="the context holds 1024") as refused:
+            count(words)
+        assert refused.value.code == "context_length_exceeded"
+
+
+def test_an_answer_ends_where_the_window_is_full() -> None:
+    reply = chat("Fill the page [test:long 2000]", options={"num_ctx": 200})
+    assert (reply.prompt_eval_count or 0) + (reply.eval_count or 0) == 200
+    assert reply.done_reason == "length"
 
 
 def test_a_schema_is_answered_with_an_instance_of_it() -> None:

@@ -87,7 +87,7 @@ def test_a_text_over_the_context_is_cut_or_refused() -> None:
     assert reply.prompt_eval_count == 8192
     with pytest.raises(InvalidRequest) as refused:
         engine.embed({"input": [long], "truncate": False}, call())
-    assert refused.value.param == "input"
+    assert refused.value.code == "context_length_exceeded"
     assert engine.embed({"input": ["a b c d"], "options": {"num_ctx": 2}}, call()).prompt_eval_count == 2
 
 

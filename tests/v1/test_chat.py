@@ -141,3 +141,21 @@ def test_test_mode_gives_the_documented_answers(test_mode: Api) -> None:
     (call,) = weather["choices"][0]["message"]["tool_calls"]
     assert call["function"] == {"name": "get_weather", "arguments": '{"city": "Paris"}'}
     assert weather["usage"] == {"prompt_tokens": 159, "completion_tokens": 16, "total_tokens": 175}
+
+
+def test_test_mode_refuses_what_does_not_fit_the_window_as_a_live_key_does(test_mode: Api, live: Api) -> None:
+    counts = []
+    for words in (1_000, 4_000, 8_000, 9_000, 12_000, 40_000):
+        # Two letters a word: nothing before the engine can tell that these do not fit.
+        answer = test_mode.chat("ab-" * words)
+        if answer.status_code == 200:
+            counts.append(answer.get_json()["usage"]["prompt_tokens"])
+    assert counts == sorted(set(counts))
+    assert max(counts) <= 8192
+    refused, lived = test_mode.chat("ab-" * 40_000), live.chat("ab-" * 40_000)
+    assert refused.status_code == lived.status_code == 400
+    error = refused.get_json()["error"]
+    assert error | {"message": ""} == lived.get_json()["error"] | {"message": ""}
+    assert (error["type"], error["code"], error["param"]) == ("invalid_request_error", "context_length_exceeded", None)
+    assert "phi-3-mini" in error["message"]
+    assert "the context holds 8192" in error["message"]

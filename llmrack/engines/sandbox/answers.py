@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain, cycle, islice
-from typing import Any
 
-from . import prose, schemas, tokens, toolcalls
+from . import jsonkeys, prose, schemas, tokens, toolcalls
 from .cuts import Answer, at_length, at_stop
 from .hints import Hints
 from .known import KnownPrompts
@@ -22,9 +20,6 @@ _FILLER = " This sentence fills the page, as the trigger asked, and says nothing
 # an accent that is its own code point, right-to-left words, a letter beyond the sixteen-bit range, and text that only
 # looks like the end of a stream.
 UNICODE = "Hello 👩‍👩‍👧‍👦 🇫🇷 cafe\u0301 naïve مرحبا بالعالم שלום עולם 你好，世界 𝒳 ✓ “data: [DONE]”"
-_NAMES = r"((?:[\"'`]?\w{1,40}[\"'`]?(?:\s?,\s{0,2}|\s{1,2}and\s{1,2})?){1,12})"
-_COUNTED = ("age", "count", "number", "price", "year", "quantity", "temperature", "score", "total", "amount")
-_KEYS = re.compile(rf"\b(?:keys?|fields?|properties)\b\s{{0,2}}:?\s{{0,2}}{_NAMES}")
 
 
 class Answers:
@@ -36,7 +31,9 @@ class Answers:
     def answer(self, question: Question) -> Answer:
         """The whole answer: pieces or calls, thinking, and why it ends."""
         wanted = question.rehearsal
-        calls = () if wanted.unknown is not None or wanted.is_empty else toolcalls.choose(question)
+        calls = (
+            () if wanted.unknown is not None or wanted.is_empty else toolcalls.choose(question, self._tool(question))
+        )
         if calls:
             answer = Answer(calls=calls, call_tokens=sum(tokens.count(toolcalls.written(call)) for call in calls))
         else:
@@ -46,13 +43,20 @@ class Answers:
             answer = replace(answer, done_reason="length")
         if question.thinks or wanted.has_reasoning:
             answer = replace(answer, thinking=tokens.pieces(" ".join(_thoughts(question, bool(calls)))))
-        limits = [limit for limit in (question.limit, CUT_AFTER_PIECES if wanted.is_cut else None) if limit]
+        # A full window leaves one token, as the model server does.
+        left = max(1, question.window - self.prompt_tokens(question)) if question.window else None
+        limits = [limit for limit in (question.limit, left, CUT_AFTER_PIECES if wanted.is_cut else None) if limit]
         return at_length(answer, min(limits, default=None))
 
     def prompt_tokens(self, question: Question) -> int:
         """The count to report; written down for captured conversations of one message, else counted."""
         known = self._known.find(question) if question.messages == 1 else None
         return (known and known.prompt_tokens) or question.prompt_tokens
+
+    def _tool(self, question: Question) -> str | None:
+        """The tool that answers a known prompt, "" where none does, None for a prompt that is not known."""
+        known = self._known.find(question)
+        return (known.tool or "") if known else None
 
     def _pieces(self, question: Question) -> Iterator[str]:
         wanted = question.rehearsal
@@ -77,10 +81,11 @@ class Answers:
         elif known and known.pieces and not question.images and not question.suffix:
             yield from known.pieces
         else:
-            yield from tokens.pieces(prose.echo(question))
+            is_repeat = toolcalls.asks_for_repeat(question, self._tool(question))
+            yield from tokens.pieces(prose.echo(question, is_repeat=is_repeat))
 
     def _json(self, question: Question) -> str:
-        schema = question.format if isinstance(question.format, dict) else _asked_keys(question.text)
+        schema = question.format if isinstance(question.format, dict) else jsonkeys.asked(question.text)
         if schema is not None:
             said = " ".join([question.text, *(result.content for result in question.results)])
             value = schemas.instance(schema, Hints(said), "response_format")
@@ -93,14 +98,6 @@ class Answers:
 def _broken(text: str) -> str:
     """JSON that breaks off; a text too short to break is replaced by one that is not."""
     return text[: len(text) * 2 // 3] if len(text) > 8 and text[0] in '{["' else '{"answer": "this breaks o'
-
-
-def _asked_keys(text: str) -> dict[str, Any] | None:
-    """A schema of the keys a prompt asks for ("with keys name and age"), or None."""
-    found = _KEYS.search(text)
-    names = [name for name in re.findall(r"\w+", found[1]) if name not in ("and", "are", "is", "the")] if found else []
-    rules = {name: {"type": "number" if name in _COUNTED else "string"} for name in names}
-    return {"type": "object", "properties": rules, "required": names} if names else None
 
 
 def _thoughts(question: Question, calls_tool: bool) -> Iterator[str]:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
-from ...errors import InvalidRequest
+from ...wire import errors
 from ...wire.ollama import EmbedReply, Message, Reply
 from ..base import Call, Installed, Loaded
 from . import questions, tokens, triggers, vectors
@@ -67,7 +67,7 @@ class Sandbox:
         room = (body.get("options") or {}).get("num_ctx") or EMBED_TOKENS
         counts = [tokens.count(text) for text in texts]
         if body.get("truncate") is False and max(counts, default=0) > room:
-            raise InvalidRequest("An input exceeds the context length of the model.", param="input")
+            raise errors.too_long(_name(call), max(counts), room)
         total = sum(min(count, room) for count in counts)
         width = self._widths.get(body.get("model", ""), vectors.DIMENSIONS)
         vectors_of = [vectors.embed(self._read(text, room, waiter), width) for text in texts]
@@ -98,10 +98,13 @@ class Sandbox:
         if question.rehearsal.error:
             yield from waiter.wait(question.rehearsal.first_token_s)
             raise question.rehearsal.error
+        prompt_tokens = self._answers.prompt_tokens(question)
+        if question.window is not None and prompt_tokens > question.window:
+            raise errors.too_long(_name(call), prompt_tokens, question.window)
         answer = self._answers.answer(question)
         last = shape("", "")
         last.done, last.done_reason, last.eval_count = True, answer.done_reason, answer.eval_count
-        last.prompt_eval_count = self._answers.prompt_tokens(question)
+        last.prompt_eval_count = prompt_tokens
         for name, duration_ns in pace.durations(last.prompt_eval_count, answer.eval_count).items():
             setattr(last, name, duration_ns)
         delivery = Delivery(question, answer, pace, waiter, shape, last)
@@ -114,6 +117,10 @@ class Sandbox:
         self._sleep(0)
         waiter.check()
         return "".join(tokens.pieces(text)[:room])
+
+
+def _name(call: Call) -> str:
+    return call.model.id if call.model else "The model"
 
 
 def _rehearsed(text: str) -> triggers.Rehearsal:

@@ -14,7 +14,7 @@ QUOTED_CHARS = 160
 SPOKEN_CHARS = 400
 
 
-def echo(question: Question) -> str:
+def echo(question: Question, *, is_repeat: bool) -> str:
     """An answer that says it is test mode and shows what of the request arrived."""
     parts = ["This is test mode: no model has read your prompt."]
     if question.suffix:
@@ -29,6 +29,8 @@ def echo(question: Question) -> str:
         parts.append("Your system prompt arrived too.")
     if question.messages > 1:
         parts.append(f"The conversation holds {question.messages} messages.")
+    if is_repeat:
+        parts.append("The call it asks for was made earlier in this conversation; test mode makes no call twice.")
     return " ".join([*parts, *_missing_tools(question)])
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +23,12 @@ class ToolResult:
 
 @dataclass(frozen=True)
 class Question:
-    """`text` is the last thing the user said, without its triggers; `results` are the tool answers since then."""
+    """`text` is the last thing the user said, without its triggers.
+
+    `called` are the calls of the conversation so far, by `identity`; `results` the tool answers that no assistant's
+    message follows. `window` is what prompt and answer must fit, in tokens. Where `must_call` is set, `format` is only
+    how a call is written, and left out.
+    """
 
     text: str
     rehearsal: Rehearsal
@@ -33,11 +39,13 @@ class Question:
     images: tuple[str, ...] = ()
     tools: tuple[dict[str, Any], ...] = ()
     must_call: bool = False
+    called: frozenset[str] = frozenset()
     results: tuple[ToolResult, ...] = ()
     suffix: str = ""
     format: Any = None
     thinks: str | bool = False
     limit: int | None = None
+    window: int | None = None
     stop: tuple[str, ...] = ()
     logprobs: bool = False
     top_logprobs: int = 0
@@ -48,7 +56,10 @@ def of_chat(body: dict[str, Any], call: Call) -> Question:
     asked: dict[str, Any] = next((each for each in reversed(messages) if each.get("role") == "user"), {})
     rehearsal, text = triggers.read(asked.get("content") or "")
     whole = call.schemas.get("tools", {})
-    tools = [_tool(tool.get("function", {}), whole) for tool in body.get("tools") or ()]
+    given = [tool.get("function", {}) for tool in body.get("tools") or ()]
+    if call.must_call and not given:
+        given = _written(body.get("format"))
+    tools = [_tool(function, whole) for function in given]
     return Question(
         text=text,
         rehearsal=rehearsal,
@@ -59,9 +70,31 @@ def of_chat(body: dict[str, Any], call: Call) -> Question:
         images=tuple(asked.get("images") or ()),
         tools=tuple(tools),
         must_call=call.must_call,
+        called=frozenset(_called(messages)),
         results=_results(messages),
         **_shared(body, call),
     )
+
+
+def identity(name: str, arguments: Any) -> str:
+    """What two calls have in common that are the same call."""
+    return json.dumps([name, arguments], sort_keys=True, default=str)
+
+
+def _called(messages: list[dict[str, Any]]) -> Iterator[str]:
+    for message in messages:
+        for made in message.get("tool_calls") or ():
+            function = made.get("function", {})
+            yield identity(function.get("name", ""), function.get("arguments") or {})
+
+
+def _written(format: Any) -> list[dict[str, Any]]:
+    """The tools that a model without tools is to call by writing: a schema of {"name", "arguments"}, or several."""
+    branches = format.get("anyOf", [format]) if isinstance(format, dict) else []
+    return [
+        {"name": branch["properties"]["name"]["enum"][0], "parameters": branch["properties"]["arguments"]}
+        for branch in branches
+    ]
 
 
 def _tool(function: dict[str, Any], whole: Mapping[str, Any]) -> dict[str, Any]:
@@ -92,10 +125,13 @@ def _shared(body: dict[str, Any], call: Call) -> dict[str, Any]:
     options = body.get("options") or {}
     limit = options.get("num_predict")
     return {
-        "format": (call.schemas.get("response_format") or body["format"]) if body.get("format") else None,
+        "format": None
+        if call.must_call or not body.get("format")
+        else call.schemas.get("response_format", body["format"]),
         "thinks": body.get("think") or False,
         # Ollama takes zero and less as "no limit".
         "limit": limit if limit and limit > 0 else None,
+        "window": options.get("num_ctx"),
         "stop": tuple(text for text in options.get("stop") or () if text),
         "logprobs": bool(body.get("logprobs")),
         "top_logprobs": body.get("top_logprobs") or 0,
@@ -103,12 +139,16 @@ def _shared(body: dict[str, Any], call: Call) -> dict[str, Any]:
 
 
 def _results(messages: list[dict[str, Any]]) -> tuple[ToolResult, ...]:
-    """The tool messages at the end of a conversation, each with its call when the conversation holds it."""
+    """The tool messages after the last of the assistant, each with its call when the conversation holds it.
+
+    Some agents add a user's message of their own behind them.
+    """
     start = len(messages)
-    while start and messages[start - 1].get("role") == "tool":
+    while start and messages[start - 1].get("role") != "assistant":
         start -= 1
     asked = messages[start - 1].get("tool_calls") or [] if start else []
-    return tuple(_result(message, position, asked) for position, message in enumerate(messages[start:]))
+    told = [message for message in messages[start:] if message.get("role") == "tool"]
+    return tuple(_result(message, position, asked) for position, message in enumerate(told))
 
 
 def _result(message: dict[str, Any], position: int, asked: list[dict[str, Any]]) -> ToolResult:
