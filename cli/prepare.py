@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import click
 from flask import current_app
 from flask.cli import with_appcontext
@@ -11,8 +13,9 @@ from llmrack import deployment, outbox
 from llmrack.catalog import Model, full_tag
 from llmrack.engines.base import Engine
 from llmrack.errors import ApiError
-from llmrack.services import keys
+from llmrack.services import keys, windows
 from llmrack.services.rack import Rack
+from llmrack.services.windows import Fit
 
 
 @click.command()
@@ -45,6 +48,46 @@ def _say_models(rack: Rack) -> None:
         state = f"missing: ollama pull {model.ollama}" if model in missing else "ready"
         click.echo(f"  {model.id:<{width}}  {state}")
     click.echo()
+    ready = [model for model in rack.catalog if model not in missing and not model.is_embedding]
+    if outbox.is_loopback(urlsplit(url).hostname or ""):
+        _say_windows(_fits(engine, ready), is_first=not keys.any(rack.store))
+
+
+def _fits(engine: Engine, models: list[Model]) -> list[Fit]:
+    """What fits this machine, for the models whose files tell what a token takes."""
+    memory = windows.memory_bytes()
+    sizes = {installed.name.lower(): installed.size_bytes for installed in engine.installed()}
+    found = []
+    for model in models:
+        try:
+            per_token = windows.cache_bytes_per_token(engine.model_info(model.ollama))
+        except ApiError:
+            continue
+        if per_token:
+            found.append(windows.fit(model, sizes.get(full_tag(model.ollama), 0), per_token, memory))
+    return found
+
+
+def _say_windows(fits: list[Fit], *, is_first: bool) -> None:
+    """Windows that do not fit, at every start; larger ones that would, at the first."""
+    wrong = [fit for fit in fits if fit.is_too_large or (is_first and fit.window > fit.model.num_ctx)]
+    if not wrong:
+        return
+    click.echo(f"Windows for this machine's {_gb(windows.memory_bytes())} of memory, one model loaded at a time:")
+    width = max(len(fit.model.id) for fit in wrong)
+    for fit in wrong:
+        now = f"{fit.model.num_ctx:,} now ({_gb(fit.needed_bytes)})"
+        fits_ = f"{fit.window:,} fits ({_gb(fit.bytes)})" if fit.window else "none fits: choose a smaller model"
+        click.echo(f"  {fit.model.id:<{width}}  {now}, {fits_}")
+    if lines := [windows.line(fit.model.id, fit.window) for fit in wrong if fit.window]:
+        click.echo("To use them, put these lines at the top of instance/models.toml, and start again:")
+        for line in lines:
+            click.echo(f"  {line}")
+    click.echo()
+
+
+def _gb(amount: int) -> str:
+    return f"{amount / 2**30:.1f} GB"
 
 
 def _missing(engine: Engine, models: list[Model]) -> list[Model]:

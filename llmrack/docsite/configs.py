@@ -31,6 +31,24 @@ def _openclaw_row(model: Model) -> str:
     return f'          {{ id: "{model.id}", name: {name}, contextWindow: {model.num_ctx}, {limit} }}'
 
 
+def opencode(facts: Facts) -> str:
+    """The `models` of an opencode provider."""
+    return ",\n".join(
+        f'        {json.dumps(model.id)}: {{ "name": {json.dumps(model.name, ensure_ascii=False)},'
+        f' "limit": {{ "context": {model.num_ctx}, "output": {min(MAX_TOKENS, model.max_output_tokens)} }} }}'
+        for model in chat_models(facts)
+    )
+
+
+def pi(facts: Facts) -> str:
+    """The `models` of a provider of pi."""
+    return ",\n".join(
+        f'        {{ "id": {json.dumps(model.id)}, "name": {json.dumps(model.name, ensure_ascii=False)},'
+        f' "contextWindow": {model.num_ctx}, "maxTokens": {min(MAX_TOKENS, model.max_output_tokens)} }}'
+        for model in chat_models(facts)
+    )
+
+
 def litellm(facts: Facts) -> str:
     """One `model_list` entry of a LiteLLM proxy per model."""
     return "\n".join(
@@ -63,4 +81,11 @@ def _continue_row(model: Model, facts: Facts) -> str:
     )
 
 
-CONFIGS = {"json-ids": json_ids, "openclaw": openclaw, "litellm": litellm, "continue": continue_models}
+CONFIGS = {
+    "json-ids": json_ids,
+    "openclaw": openclaw,
+    "opencode": opencode,
+    "pi": pi,
+    "litellm": litellm,
+    "continue": continue_models,
+}

@@ -23,6 +23,9 @@ FILE_BASE_URL = "http://127.0.0.1:8000"
 ROLES: dict[str, tuple[str, Callable[[Model], bool]]] = {
     "fast": ("phi-3-mini", lambda model: not model.is_embedding),
     "tools": ("llama-3.1-8b", lambda model: model.can("tools")),
+    # What agents with long first turns need, and what one of them demands.
+    "roomy": ("qwen-2.5-7b", lambda model: model.can("tools") and model.num_ctx >= 32_000),
+    "long": ("llama-3.1-8b-64k", lambda model: model.can("tools") and model.num_ctx >= 64_000),
     "vision": ("llava-7b", lambda model: model.can("vision")),
     "embed": ("nomic-embed", lambda model: model.is_embedding),
 }

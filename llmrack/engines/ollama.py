@@ -79,6 +79,11 @@ class Ollama:
     def version(self) -> str:
         return str(self._get("/api/version").get("version", ""))
 
+    def model_info(self, name: str) -> dict[str, Any]:
+        """What the file of a model says about its layers: `model_info` of /api/show."""
+        found = self._ask("POST", "/api/show", {"model": name}).get("model_info")
+        return found if isinstance(found, dict) else {}
+
     def installed(self) -> list[Installed]:
         return [
             Installed(row["name"], tuple(row.get("capabilities") or ()), int(row.get("size") or 0))
@@ -91,9 +96,12 @@ class Ollama:
         ]
 
     def _get(self, path: str) -> dict[str, Any]:
-        """One of Ollama's small GETs. Raises UpstreamError."""
+        return self._ask("GET", path)
+
+    def _ask(self, method: str, path: str, said: dict[str, Any] | None = None) -> dict[str, Any]:
+        """One of Ollama's small questions. Raises UpstreamError."""
         try:
-            answer = requests.get(self.url + path, timeout=(self._connect_timeout_s, 5))
+            answer = requests.request(method, self.url + path, json=said, timeout=(self._connect_timeout_s, 5))
             answer.raise_for_status()
             body = answer.json()
         except (requests.RequestException, ValueError) as exc:

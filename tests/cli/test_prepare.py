@@ -1,5 +1,6 @@
 """What a start says about the models, and that production keeps its keys to itself."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,6 +23,20 @@ def test_a_missing_model_comes_with_the_line_that_gets_it(tmp_path: Path, ollama
     said = flask(environment(tmp_path, ollama.url), "prepare")
     assert "missing: ollama pull qwen2.5:7b" in said
     assert said.count("ready") == 4
+
+
+def test_the_first_start_proposes_windows_that_fit_and_later_ones_only_warn(tmp_path: Path, ollama: FakeOllama) -> None:
+    env = environment(tmp_path, ollama.url)
+    (tmp_path / "instance" / "models.toml").write_text(
+        'models.phi-3-mini.num_ctx = 4096\nmodels."llama-3.1-8b".num_ctx = 131072\n', encoding="utf-8"
+    )
+    said = flask(env, "prepare")
+    assert "at the top of instance/models.toml" in said
+    assert re.search(r"phi-3-mini +4,096 now \([\d.]+ GB\), [\d,]+ fits", said)
+    lines = [row.strip() for row in said.splitlines() if "num_ctx = " in row]
+    assert any(row.startswith('models."phi-3-mini".num_ctx = ') for row in lines)
+    (tmp_path / "instance" / "models.toml").write_text("\n".join(lines), encoding="utf-8")
+    assert "Windows for this machine" not in flask(env, "prepare")
 
 
 def test_production_prints_no_key(tmp_path: Path, ollama: FakeOllama) -> None:

@@ -74,6 +74,7 @@ CALLS = (
     ("Call `run_sql`.", "run_sql"),
     ("Use write to save it", "write"),
     ("Run python", "python"),
+    ('"Use the bash tool."', "bash"),
     ("Fetch the url https://example.com/a", "fetch_url"),
 )
 CALLS_NOTHING = (

@@ -80,11 +80,18 @@ _HARMLESS = _LOOKS_UP | _set(
 
 def asked_for(text: str, tools: tuple[dict[str, Any], ...]) -> dict[str, Any] | None:
     """The tool the text plainly asks for; of several the one of whose name it says most, else the first offered."""
+    text = _unquoted(text)
     if not text or len(text) > LONGEST_CHARS or _NEVER.search(text):
         return None
     sentences = [part for part in map(str.strip, _SENTENCE_END.split(text)) if part]
     asked = [(len(_told(tool)), tool) for tool in tools if _is_asked(tool, text, sentences)]
     return max(asked, key=lambda pair: pair[0])[1] if asked else None
+
+
+def _unquoted(text: str) -> str:
+    """A prompt that stands in quotes as a whole is itself the request: some programs pass it so."""
+    inner = text.strip()[1:-1]
+    return inner if text.strip() == f'"{inner}"' and '"' not in inner else text
 
 
 def _is_asked(tool: dict[str, Any], text: str, sentences: list[str]) -> bool:

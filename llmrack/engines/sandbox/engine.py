@@ -82,6 +82,9 @@ class Sandbox:
     def version(self) -> str:
         return "sandbox"
 
+    def model_info(self, name: str) -> dict[str, Any]:
+        return {}
+
     def installed(self) -> list[Installed]:
         return [Installed(name, CAPABILITIES) for name in self._models]
 

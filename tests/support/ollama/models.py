@@ -24,6 +24,8 @@ class Model:
     capabilities: list[str]
     size: int = 4_000_000_000
     quantization: str = "Q4_K_M"
+    # Layers, heads, and heads for keys and values.
+    layout: tuple[int, int, int] = (32, 32, 8)
 
     def details(self) -> dict[str, Any]:
         return {
@@ -62,6 +64,9 @@ class Model:
                 "general.parameter_count": 1_000_000,
                 f"{self.family}.context_length": self.context,
                 f"{self.family}.embedding_length": self.width,
+                f"{self.family}.block_count": self.layout[0],
+                f"{self.family}.attention.head_count": self.layout[1],
+                f"{self.family}.attention.head_count_kv": self.layout[2],
             },
             "capabilities": self.capabilities,
             "modified_at": MODIFIED_AT,
@@ -71,10 +76,10 @@ class Model:
 def library() -> dict[str, Model]:
     """What is installed from the start: the catalogue's five, one that thinks, one that sees, one that inserts."""
     rows = [
-        Model("phi3:mini", "phi3", "3.8B", 131072, 3072, ["completion"], 2_176_178_913),
+        Model("phi3:mini", "phi3", "3.8B", 131072, 3072, ["completion"], 2_176_178_913, layout=(32, 32, 32)),
         Model("mistral:7b", "mistral", "7.2B", 32768, 4096, ["completion", "tools"], 4_372_824_384),
         Model("llama3.1:8b", "llama", "8.0B", 131072, 4096, ["completion", "tools"], 4_920_753_328),
-        Model("qwen2.5:7b", "qwen2", "7.6B", 32768, 3584, ["completion", "tools"], 4_683_087_332),
+        Model("qwen2.5:7b", "qwen2", "7.6B", 32768, 3584, ["completion", "tools"], 4_683_087_332, layout=(28, 28, 4)),
         Model("nomic-embed-text:latest", "nomic-bert", "137M", 2048, 768, ["embedding"], 274_302_450, "F16"),
         Model("qwen3:4b", "qwen3", "4.0B", 262144, 2560, ["completion", "tools", "thinking"], 2_497_293_931),
         Model("gemma3:4b", "gemma3", "4.3B", 131072, 2560, ["completion", "vision"], 3_338_801_804),

@@ -1,0 +1,2 @@
+llm keys set llmrack        # asks for your key
+llm -m llmrack "hi"
