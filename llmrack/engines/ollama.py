@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Generator
 from typing import Any
@@ -39,7 +40,7 @@ class Ollama:
     """
 
     def __init__(
-        self, url: str, *, connect_timeout_s: float, silence_timeout_s: float, queue_timeout_s: float = 1800.0
+        self, url: str, *, connect_timeout_s: float, silence_timeout_s: float, queue_timeout_s: float = math.inf
     ) -> None:
         self.url = url.rstrip("/")
         self._pool = Pool(self.url, connect_timeout_s=connect_timeout_s)

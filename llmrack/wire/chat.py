@@ -101,7 +101,8 @@ def parse(raw: bytes, catalog: Catalog, features: Features) -> ChatAsk:
     """The request in a body. Raises InvalidRequest with the field at fault."""
     body = jsonbody.decode(raw)
     model = rows.model(body, catalog, embeds=False)
-    within = _schema_time() if body.get("tools") or body.get("response_format") else _untimed
+    param = next((name for name in ("tools", "response_format") if body.get(name)), None)
+    within = _schema_time(param) if param else _untimed
     values, unknown = within(rows.read, fields.CHAT, body)
     conversation = messages.read(values["messages"], model, features)
     ignored = [*unknown, *_without_effect(values, model)]
@@ -147,7 +148,7 @@ def _untimed(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     return work(*args, **kwargs)
 
 
-def _schema_time() -> Callable[..., Any]:
+def _schema_time(param: str) -> Callable[..., Any]:
     """Runs the steps that read a client's schemas within one budget of processor time for all of them."""
     budget = TimeBudget()
 
@@ -158,7 +159,7 @@ def _schema_time() -> Callable[..., Any]:
             raise InvalidRequest(
                 f"The schemas in tools and response_format take more than {STRETCH_S * 1000:.0f} ms of processor time"
                 " to read. Send simpler ones.",
-                param="tools",
+                param=param,
                 code="schema_too_costly",
             ) from None
 

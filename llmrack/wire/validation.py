@@ -51,7 +51,7 @@ class Checker:
                 f"{param}{wrong.place} is not valid JSON Schema: {wrong}."[:500], param=param
             ) from None
         _require_inner_references(schema, param)
-        self._schema = _undeclared(schema)
+        self._schema = schema
         is_loose = any(patterns.compiled(pattern) is None for pattern in found.patterns)
         self.loose: tuple[str, ...] = ("pattern",) if is_loose else ()
 
@@ -70,31 +70,12 @@ class Checker:
         return None if error is None else f"{error.json_path} {error.message}"[:300]
 
 
-def _undeclared(schema: Any) -> Any:
-    """The schema without `$schema`: wherever that stands, jsonschema would go on with its own stock validator."""
-    if isinstance(schema, list):
-        return [_undeclared(part) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    return {
-        key: value if key in reading.DATA else _undeclared(value)
-        for key, value in schema.items()
-        if key != "$schema" or not isinstance(value, str)
-    }
-
-
 def _require_inner_references(schema: Any, param: str) -> None:
     """Raises InvalidRequest for a reference that leaves the schema."""
-    stack = [schema]
-    while stack:
-        part = stack.pop()
-        if isinstance(part, list):
-            stack.extend(part)
-        elif isinstance(part, dict):
-            for word in ("$ref", "$dynamicRef"):
-                target = part.get(word)
-                if isinstance(target, str) and not target.startswith("#"):
-                    raise InvalidRequest(
-                        f"{param} refers to {target[:100]!r}, which is not a place inside it.", param=param
-                    )
-            stack.extend(value for key, value in part.items() if key not in reading.DATA)
+    for part in reading.parts(schema):
+        for word in ("$ref", "$dynamicRef"):
+            target = part.get(word)
+            if isinstance(target, str) and not target.startswith("#"):
+                raise InvalidRequest(
+                    f"{param} refers to {target[:100]!r}, which is not a place inside it.", param=param
+                )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any
 
 from jsonschema import (
@@ -16,7 +15,6 @@ from jsonschema import (
 from jsonschema.exceptions import FormatError
 from jsonschema.exceptions import ValidationError as Mismatch
 from jsonschema.protocols import Validator
-from jsonschema.validators import extend
 from referencing import Registry
 
 from ...wire.json_schema import reading
@@ -93,11 +91,6 @@ def _pattern(validator: Any, pattern: Any, instance: Any, schema: Any) -> Iterat
         yield Mismatch(f"does not match {pattern!r}")
 
 
-@lru_cache(maxsize=8)
-def _for_test_mode(draft: Any) -> Any:
-    return extend(bounded(draft), {"pattern": _pattern})  # type: ignore[no-untyped-call]
-
-
 def check_schema(schema: Any) -> None:
     """Raise BadSchema or TooHard for what no value can be made for."""
     if _keyword_count(schema) > MAX_KEYWORDS:
@@ -122,20 +115,11 @@ def _keyword_count(schema: Any) -> int:
 
 def fitting(schema: Any, budget: Budget) -> Any:
     """A validator whose work is taken from the budget; `$schema` decides the draft, once, at the top."""
-    draft = _for_test_mode(_draft(schema))
-    validator: Validator = draft(_undated(schema), registry=_NOTHING, format_checker=_Formats(budget))
+    draft = bounded(_draft(schema), _pattern)
+    validator: Validator = draft(schema, registry=_NOTHING, format_checker=_Formats(budget))
     return validator
 
 
 def _draft(schema: Any) -> Any:
     named = schema.get("$schema") if isinstance(schema, dict) else None
     return _DRAFTS.get(str(named).rstrip("#"), Draft202012Validator)
-
-
-def _undated(part: Any) -> Any:
-    """The schema without `$schema`: inside, it would bring back the validators without a budget."""
-    if isinstance(part, dict):
-        return {
-            name: _undated(value) for name, value in part.items() if not (name == "$schema" and isinstance(value, str))
-        }
-    return [_undated(value) for value in part] if isinstance(part, list) else part

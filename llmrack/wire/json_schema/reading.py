@@ -7,7 +7,7 @@ evaluate the metaschema itself costs 50 microseconds a keyword, and lets a schem
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -86,21 +86,34 @@ def _is_computable(value: Any) -> bool:
 
 def _pattern_count(schema: Any) -> int:
     """How many patterns a schema has where they act, and not inside data."""
-    found, stack = 0, [schema]
-    while stack:
-        part = stack.pop()
-        if isinstance(part, list):
-            stack.extend(part)
-        elif isinstance(part, dict):
-            found += isinstance(part.get("pattern"), str)
-            named = part.get("patternProperties")
-            found += len(named) if isinstance(named, dict) else 0
-            stack.extend(value for key, value in part.items() if key not in DATA)
+    found = 0
+    for part in parts(schema):
+        found += isinstance(part.get("pattern"), str)
+        named = part.get("patternProperties")
+        found += len(named) if isinstance(named, dict) else 0
     return found
 
 
 # Keywords whose values are data and no schemas.
 DATA = frozenset({"enum", "const", "default", "examples"})
+# Keywords whose values are objects of schemas, by any names: a property may be called "enum" or "pattern".
+NAMED = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
+
+
+def parts(schema: Any) -> Iterator[dict[str, Any]]:
+    """Every object in a schema that may act as one; it need not be well-formed."""
+    stack = [schema]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, list):
+            stack.extend(part)
+        elif isinstance(part, dict):
+            yield part
+            for keyword, value in part.items():
+                if keyword in NAMED and isinstance(value, dict):
+                    stack.extend(value.values())
+                elif keyword not in DATA:
+                    stack.append(value)
 
 
 @dataclass
@@ -240,7 +253,7 @@ _RULES = _rules(
             " contentSchema",
         ),
         (_schemas, "allOf anyOf oneOf prefixItems"),
-        (_named_schemas, "properties patternProperties $defs definitions dependentSchemas"),
+        (_named_schemas, " ".join(NAMED)),
         (_names, "required"),
         (_lists_of_names, "dependentRequired"),
         (_dependencies, "dependencies"),

@@ -14,6 +14,8 @@ from . import patterns
 from .time_budget import TooCostly
 
 Errors = Iterator[jsonschema.ValidationError]
+# (validator, the keyword's value, instance, schema) -> errors, as jsonschema calls it.
+Keyword = Callable[[Any, Any, Any, Any], Any]
 
 
 class Steps(jsonschema.FormatChecker):
@@ -34,16 +36,26 @@ class Steps(jsonschema.FormatChecker):
             self._let_others_run()
 
 
-@lru_cache(maxsize=8)
-def bounded(draft: Any) -> Any:
-    """The validator class of a draft, for a `format_checker` that is a `Steps`."""
-    keywords = {name: _counted(keyword) for name, keyword in draft.VALIDATORS.items()}
-    return jsonschema.validators.extend(  # type: ignore[no-untyped-call]
-        draft, {**keywords, **{name: _counted(keyword) for name, keyword in _OURS.items() if name in keywords}}
-    )
+@lru_cache(maxsize=16)
+def bounded(draft: Any, pattern: Keyword | None = None) -> Any:
+    """The validator class of a draft, for a `format_checker` that is a `Steps`. `pattern` replaces that keyword."""
+    ours = {**_OURS, "pattern": pattern or _pattern}
+    keywords = {name: _counted(ours.get(name, keyword)) for name, keyword in draft.VALIDATORS.items()}
+    made = jsonschema.validators.extend(draft, keywords)  # type: ignore[no-untyped-call]
+    made.evolve = _evolved
+    return made
 
 
-def _counted(keyword: Callable[..., Any]) -> Callable[..., Any]:
+def _evolved(validator: Any, **changes: Any) -> Any:
+    """The validator of a part. jsonschema's own goes on with the stock validator of a draft wherever a part, or what a
+    reference finds in data, declares one by `$schema`; that one counts nothing and runs patterns by Python's `re`."""
+    for field in type(validator).__attrs_attrs__:
+        if field.init:
+            changes.setdefault(field.alias, getattr(validator, field.name))
+    return type(validator)(**changes)
+
+
+def _counted(keyword: Keyword) -> Keyword:
     def check(validator: Any, value: Any, instance: Any, schema: Any) -> Any:
         validator.format_checker.step()
         return keyword(validator, value, instance, schema)
@@ -214,10 +226,9 @@ def _parts_that_hold(validator: Any, instance: Any, schema: dict[str, Any]) -> I
             yield validator.evolve(schema=schema[chosen]), schema[chosen]
 
 
-_OURS: dict[str, Callable[..., Any]] = {
+_OURS: dict[str, Keyword] = {
     "items": _items,
     "uniqueItems": _unique_items,
-    "pattern": _pattern,
     "patternProperties": _pattern_properties,
     "additionalProperties": _additional_properties,
     "unevaluatedProperties": _unevaluated_properties,

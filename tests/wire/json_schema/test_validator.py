@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from typing import Any
@@ -182,3 +183,38 @@ def test_no_pattern_of_a_client_reaches_re(keyword: str, without_re: list[str]) 
             continue
     assert [pattern for pattern in without_re if SLOW in pattern] == []
     assert time.thread_time() - began < 3
+
+
+OLD = {"$schema": "http://json-schema.org/draft-07/schema#", "patternProperties": {SLOW: {}}, "pattern": SLOW}
+OLD_UNEVALUATED = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "patternProperties": {SLOW: {}},
+    "unevaluatedProperties": False,
+}
+# Where a part that declares a draft can stand, data and properties with the names of keywords of data included.
+DETOURS: dict[str, dict[str, Any]] = {
+    "the top": OLD_UNEVALUATED,
+    "a property": {"properties": {SLOW_NAME: OLD}, "additionalProperties": OLD},
+    "a property named enum": {"properties": {"enum": OLD_UNEVALUATED}, "$ref": "#/properties/enum"},
+    "an example": {"examples": [OLD_UNEVALUATED], "$ref": "#/examples/0"},
+    "a value of an enum": {"$defs": {"d": {"enum": [OLD_UNEVALUATED]}}, "allOf": [{"$ref": "#/$defs/d/enum/0"}]},
+    "a const": {"$defs": {"d": {"const": OLD_UNEVALUATED}}, "anyOf": [{"$ref": "#/$defs/d/const"}]},
+}
+
+
+@pytest.mark.parametrize("schema", DETOURS.values(), ids=DETOURS)
+def test_no_declaration_of_a_draft_leads_to_re(schema: dict[str, Any], without_re: list[str]) -> None:
+    instance = {SLOW_NAME: SLOW_NAME, "enum": {SLOW_NAME: 1}}
+    for value in (instance, SLOW_NAME):
+        Checker(schema, "x").fault(value)
+        with contextlib.suppress(InvalidRequest):
+            sandbox.instance({**schema, "type": "object", "required": [SLOW_NAME]}, Hints(SLOW_NAME), "x")
+    assert [pattern for pattern in without_re if SLOW in pattern] == []
+
+
+def test_patterns_of_properties_named_as_data_count() -> None:
+    inner = {"properties": {f"p{n}": {"pattern": "^a"} for n in range(reading.MAX_PATTERNS + 1)}}
+    for name in reading.DATA:
+        with pytest.raises(InvalidRequest, match="patterns"):
+            reading.Allowance("x").admit({"properties": {name: inner}}, "x")
+    reading.Allowance("x").admit({"examples": [inner]}, "x")
