@@ -93,14 +93,15 @@ def verify() -> Any:
 
 @bp.post("/verify")
 def use_verification() -> Any:
-    now = datetime.now(UTC)
-    found = links.use(rack.store, request.form.get("token", ""), links.VERIFY, now)
+    token, now = request.form.get("token", ""), datetime.now(UTC)
+    found = links.peek(rack.store, token, links.VERIFY, now)
+    claims = found is not None and _claims(found)
+    found = logins.verify(rack.store, token, now, claims=claims)
     if found is None:
         return render_template("account/verify.html", found=None, token=""), 404
-    if _claims(found):
-        return _claim(found, now)
-    logins.verify(rack.store, found.account_id, now)
-    if signin.is_signed_in() and signin.viewer().account_id == found.account_id:
+    if claims:
+        return _ask_for_password(found, now)
+    if signin.is_signed_in_to(found.account_id):
         return redirect(url_for("keys.index"), 303)
     # Whoever reads the mail is not always who chose the password: only the browser that signed up goes on at once.
     person = logins.get(rack.store, found.account_id)
@@ -120,13 +121,12 @@ def _signed_up_here(found: links.LinkFacts) -> bool:
 
 def _claims(found: links.LinkFacts) -> bool:
     """Whether using this link ends what was made before: in a browser that neither signed up nor is signed in."""
-    is_own = signin.is_signed_in() and signin.viewer().account_id == found.account_id
-    return not (_signed_up_here(found) or is_own or logins.get(rack.store, found.account_id).is_verified)
+    is_own = _signed_up_here(found) or signin.is_signed_in_to(found.account_id)
+    return not (is_own or logins.get(rack.store, found.account_id).is_verified)
 
 
-def _claim(found: links.LinkFacts, now: datetime) -> Any:
+def _ask_for_password(found: links.LinkFacts, now: datetime) -> Any:
     """The mail was read in another browser than the one that signed up, which need not be the same person's."""
-    logins.claim(rack.store, found.account_id, "confirmed in another browser", now)
     signin.note("the account was claimed by its address", found.account_id)
     token = links.make(rack.store, found.account_id, links.RESET, found.email, now)
     flash(CLAIMED, "good")

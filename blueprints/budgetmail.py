@@ -1,8 +1,10 @@
-"""Sends the mails about daily budgets from a thread of each worker; the database sees to it that each goes out once."""
+"""What a thread of each worker does now and then: mails about daily budgets, which the database lets go out once, and
+pruning."""
 
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from datetime import UTC, datetime
@@ -10,14 +12,16 @@ from datetime import UTC, datetime
 from flask import Flask
 
 from llmrack.errors import Unavailable
-from llmrack.services import notices
+from llmrack.services import notices, pruning
 from llmrack.services.rack import Rack
 
 from . import mail
+from .extensions import mailer, rack
 
 log = logging.getLogger(__name__)
 
 INTERVAL_S = 30.0
+PRUNING_INTERVAL_S = 3600.0
 
 
 def start(app: Flask) -> None:
@@ -26,15 +30,20 @@ def start(app: Flask) -> None:
 
 
 def _run(app: Flask) -> None:
+    pruned_at = -math.inf
     while True:
         time.sleep(INTERVAL_S)
+        now = datetime.now(UTC)
         try:
-            send_due(app, datetime.now(UTC))
+            send_due(app, now)
+            if time.monotonic() - pruned_at > PRUNING_INTERVAL_S:
+                pruned_at = time.monotonic()
+                prune(app, now)
         except Unavailable:
             # Said in the log already; the next round tries again.
             pass
         except Exception:
-            log.exception("the mails about budgets failed")
+            log.exception("the mails about budgets, or pruning, failed")
 
 
 def send_due(app: Flask, now: datetime) -> int:
@@ -46,5 +55,9 @@ def send_due(app: Flask, now: datetime) -> int:
             mail.send(
                 "budget", notice.email, percent=notice.percent, used=notice.used, limit=notice.limit, day=notice.day
             )
-    notices.tidy(rack.store, now)
     return len(found)
+
+
+def prune(app: Flask, now: datetime) -> None:
+    with app.app_context():
+        pruning.prune(rack.store, now, has_mail=mailer.is_configured)

@@ -16,7 +16,7 @@ from .extensions import mailer, rack
 from .firstrequest import first_request
 from .keyforms import KeyForm, filled
 from .mail import site_url
-from .signin import viewer
+from .signin import note, viewer
 
 bp = Blueprint("keys", __name__)
 guard.protect(bp)
@@ -115,6 +115,22 @@ def ask_to_revoke(key_id: int) -> Any:
 def revoke(key_id: int) -> Any:
     key = keyring.revoke(rack.store, viewer().account_id, key_id, datetime.now(UTC))
     flash(f"The key {key.name} was revoked. Requests with it are refused from now on.", "good")
+    return redirect(url_for(".index"), 303)
+
+
+@bp.get("/review")
+def review() -> Any:
+    """After a reset: another person may have made keys, and they outlive the password."""
+    now = datetime.now(UTC)
+    return render_template("keys/review.html", keys=keyring.working(rack.store, viewer().account_id, now), now=now)
+
+
+@bp.post("/review")
+def revoke_live() -> Any:
+    count = keyring.revoke_live(rack.store, viewer().account_id, datetime.now(UTC))
+    note(f"{count} live keys were revoked", viewer().account_id)
+    what = "1 live key was" if count == 1 else f"{count} live keys were"
+    flash(f"{what} revoked. Requests with {'it' if count == 1 else 'them'} are refused from now on.", "good")
     return redirect(url_for(".index"), 303)
 
 

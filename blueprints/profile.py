@@ -147,7 +147,7 @@ def second_factor() -> Any:
 
 def _second_factor_page(form: Any, status: int = 200, **values: Any) -> Any:
     who, secret = viewer(), current_app.config["SECRET_KEY"]
-    if not who.has_second_factor and not values.get("codes"):
+    if not who.has_second_factor and not values.get("codes") and who.is_fresh(datetime.now(UTC)):
         values["secret"] = totp.secret(rack.store, secret, who.account_id)
         address = totp.address(rack.store, secret, who.account_id)
         if address:
@@ -168,6 +168,7 @@ def begin_second_factor() -> Any:
         return redirect(url_for(".index"), 303)
     if not proof.validate() or not is_proved(proof.proof):
         return _second_factor_page(CodeForm(formdata=None), 400, proof_error=proof.proof.errors)
+    sessions.prove(rack.store, viewer().session_id, datetime.now(UTC))
     totp.begin(rack.store, viewer().account_id)
     return redirect(url_for(".second_factor"), 303)
 
@@ -176,6 +177,9 @@ def begin_second_factor() -> Any:
 def confirm_second_factor() -> Any:
     form, who = CodeForm(), viewer()
     if who.has_second_factor:
+        return redirect(url_for(".second_factor"), 303)
+    if not who.is_fresh(datetime.now(UTC)):
+        flash("That took longer than ten minutes. Enter your password and begin again.", "bad")
         return redirect(url_for(".second_factor"), 303)
     if not form.validate():
         return _second_factor_page(form, 400)

@@ -65,40 +65,24 @@ def choose() -> Any:
 @bp.post("/reset/new")
 def change() -> Any:
     form, token, now = NewPasswordForm(), request.form.get("token", ""), datetime.now(UTC)
-    if not form.validate():
-        found = links.peek(rack.store, token, links.RESET, now)
-        return render_template("account/reset_new.html", form=form, found=found, token=token), 400
     found = links.peek(rack.store, token, links.RESET, now)
-    if found is not None:
-        try:
-            passwords.check(form.password.data or "", found.email)
-        except passwords.WeakPassword as error:
-            # The link is for another try.
-            form.password.errors = [str(error)]
-            return render_template("account/reset_new.html", form=form, found=found, token=token), 400
-    found = links.use(rack.store, token, links.RESET, now)
+    if not form.validate():
+        return render_template("account/reset_new.html", form=form, found=found, token=token), 400
+    try:
+        found = logins.reset_password(rack.store, token, form.password.data or "", now)
+    except passwords.WeakPassword as error:
+        form.password.errors = [str(error)]
+        return render_template("account/reset_new.html", form=form, found=found, token=token), 400
     if found is None:
         return render_template("account/reset_new.html", form=form, found=None, token=""), 404
-    if not logins.get(rack.store, found.account_id).is_verified:
-        logins.claim(rack.store, found.account_id, "the password was reset before the address was confirmed", now)
-    try:
-        logins.set_password(rack.store, found.account_id, form.password.data or "", now)
-    except ValueError as error:
-        flash(f"{error} Ask for another link.", "bad")
-        return redirect(url_for(".ask"), 303)
-    logins.verify(rack.store, found.account_id, now)
     signin.note("the password was reset", found.account_id)
-    sessions.end_all(rack.store, found.account_id)
-    links.revoke_all(rack.store, found.account_id)
     throttle.forget(rack.store, (throttle.LOGIN_ACCOUNT, found.email))
     mail.send("password_changed", found.email)
     session.clear()
     session["email"] = found.email
     flash("Your password is changed, and every browser is signed out. Sign in with the new one.", "good")
-    now_working = [key for key in keyring.list_all(rack.store, found.account_id, now) if key.state(now) == "active"]
-    if now_working:
-        flash("Your keys still work. Revoke those that you do not know.", "warn")
-    target = url_for("keys.index") if now_working else None
+    working = keyring.working(rack.store, found.account_id, now)
+    target = url_for("keys.review") if working else None
     # Others may be trying passwords from everywhere: this browser is its owner's, and is counted by itself.
     response: Any = redirect(url_for("account.login", next=target), 303)
     return signin.remember_device(response, found.email, current_app.config)
@@ -117,7 +101,7 @@ def change_email() -> Any:
     people, and the first must not confirm what the second keeps."""
     token, now = request.form.get("token", ""), datetime.now(UTC)
     found = links.peek(rack.store, token, links.EMAIL, now)
-    if found is not None and not _is_signed_in_to(found.account_id):
+    if found is not None and not signin.is_signed_in_to(found.account_id):
         flash("Sign in to the account whose address changes, then open the link again.", "bad")
         return redirect(url_for("account.login", next=url_for(".confirm_email", token=token)), 303)
     found = links.use(rack.store, token, links.EMAIL, now)
@@ -129,7 +113,3 @@ def change_email() -> Any:
     mail.send("email_changed", old, new=found.email)
     flash(f"You sign in with {found.email} from now on.", "good")
     return redirect(url_for("dashboard.overview"), 303)
-
-
-def _is_signed_in_to(account_id: int) -> bool:
-    return signin.is_signed_in() and signin.viewer().account_id == account_id

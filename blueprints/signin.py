@@ -94,6 +94,11 @@ def is_signed_in() -> bool:
     return bool(current_user.is_authenticated)
 
 
+def is_signed_in_to(account_id: int) -> bool:
+    """Whether this browser is signed in to that account."""
+    return is_signed_in() and viewer().account_id == account_id
+
+
 def sign_in(account_id: int) -> None:
     """Give this browser a new session; whatever its cookie held before is forgotten."""
     note("signed in", account_id)

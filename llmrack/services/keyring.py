@@ -34,6 +34,12 @@ def list_all(store: Store, account_id: int, now: datetime) -> list[KeyFacts]:
     return keys.select_where(store, (Key.account_id == account_id) & is_recent & is_known)[::-1]
 
 
+def working(store: Store, account_id: int, now: datetime) -> list[KeyFacts]:
+    """The live keys of an account that are accepted now, or again once they are resumed; newest first."""
+    found = list_all(store, account_id, now)
+    return [key for key in found if key.mode == "live" and key.state(now) in ("active", "paused")]
+
+
 def get(store: Store, account_id: int, key_id: int) -> KeyFacts:
     """Raises NoSuchKey, also for somebody else's key."""
     found = keys.select_where(store, (Key.id == key_id) & (Key.account_id == account_id))
@@ -107,6 +113,14 @@ def resume(store: Store, account_id: int, key_id: int) -> KeyFacts:
 def revoke(store: Store, account_id: int, key_id: int, now: datetime) -> KeyFacts:
     """Refuse a key for good. Raises NoSuchKey."""
     return _update(store, account_id, key_id, {"revoked_at": func.coalesce(Key.revoked_at, literal(now, UtcTime))})
+
+
+def revoke_live(store: Store, account_id: int, now: datetime) -> int:
+    """Refuse every live key of an account for good; how many worked until now."""
+    mine = (Key.account_id == account_id, Key.mode == "live", Key.revoked_at.is_(None))
+    is_accepted = or_(Key.expires_at.is_(None), Key.expires_at > now)
+    with store.write() as connection:
+        return connection.execute(update(Key).where(*mine, is_accepted).values(revoked_at=now)).rowcount
 
 
 def rotate(store: Store, account_id: int, key_id: int, now: datetime) -> Issued:

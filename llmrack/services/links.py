@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from ..store.db import Store
 from ..store.models import Account
@@ -59,9 +59,14 @@ def peek(store: Store, token: str, purpose: str, now: datetime) -> LinkFacts | N
 
 def use(store: Store, token: str, purpose: str, now: datetime) -> LinkFacts | None:
     """`peek`, and the link is gone: of several that use it at the same time one gets it."""
-    columns = (Link.account_id, Link.email, Link.browser_sha256)
     with store.write() as connection:
-        row = connection.execute(delete(Link).where(*_fits(token, purpose, now)).returning(*columns)).first()
+        return take(connection, token, purpose, now)
+
+
+def take(connection: Connection, token: str, purpose: str, now: datetime) -> LinkFacts | None:
+    """`use`, within a transaction that does what the link is for."""
+    columns = (Link.account_id, Link.email, Link.browser_sha256)
+    row = connection.execute(delete(Link).where(*_fits(token, purpose, now)).returning(*columns)).first()
     return LinkFacts(*row) if row else None
 
 

@@ -15,7 +15,7 @@ from ..store.billing import CLOSED, OPEN, Checkout
 from ..store.db import Store
 from ..store.models import Account, Balance, Key
 from ..store.people import Link, Login, RecoveryCode, WebSession
-from . import audit, credits, passwords
+from . import audit, credits, links, passwords
 
 # No hash: no password fits it.
 NO_PASSWORD = "!"  # noqa: S105
@@ -134,28 +134,69 @@ def has_password(store: Store, account_id: int, password: str) -> bool:
     return passwords.verify(get(store, account_id).password_hash, password)
 
 
-def verify(store: Store, account_id: int, now: datetime) -> None:
-    """Note that the person reads the mail of the account's address."""
-    _change(store, account_id, verified_at=func.coalesce(Login.verified_at, literal(now, UtcTime)))
+def verify(store: Store, link: str, now: datetime, *, claims: bool) -> links.LinkFacts | None:
+    """Use the link that shows that a person reads the mail of the account's address; None when it works no more.
 
-
-def claim(store: Store, account_id: int, reason: str, now: datetime) -> None:
-    """Give an account to the person who just proved to read its mail: what was made before that ends.
-
-    The account may have been made by somebody else, who must keep no way in: sessions, links, the second factor with
-    its recovery codes, keys of both modes, and open orders end, and no password signs in until a new one is set.
+    `claims` gives the account to that person: see `_claim`.
     """
     with store.write() as connection:
-        keys = update(Key).where(Key.account_id == account_id)
-        connection.execute(keys.values(revoked_at=func.coalesce(Key.revoked_at, literal(now, UtcTime))))
-        for table in (WebSession, Link, RecoveryCode):
-            connection.execute(delete(table).where(table.account_id == account_id))
-        nothing = {"totp_nonce": None, "totp_confirmed_at": None, "totp_last_step": None}
-        login = update(Login).where(Login.account_id == account_id)
-        connection.execute(login.values(password_hash=NO_PASSWORD, password_changed_at=now, verified_at=now, **nothing))
-        orders = update(Checkout).where(Checkout.account_id == account_id, Checkout.state == OPEN)
-        connection.execute(orders.values(state=CLOSED, closed_at=now, version=Checkout.version + 1))
-        audit.record(connection, audit.Act("owner", "account.claimed", account_id, reason), now)
+        found = links.take(connection, link, links.VERIFY, now)
+        if found is not None and claims:
+            _claim(connection, found.account_id, "confirmed in another browser", now)
+        elif found is not None:
+            _set_verified(connection, found.account_id, now)
+    return found
+
+
+def reset_password(store: Store, link: str, password: str, now: datetime) -> links.LinkFacts | None:
+    """Set another password by a link, and end every session and link; None when the link works no more.
+
+    Where the address was not confirmed before, everything else ends as well: see `_claim`. Raises WeakPassword, and
+    the link is for another try.
+    """
+    found = links.peek(store, link, links.RESET, now)
+    if found is None:
+        return None
+    passwords.check(password, found.email)
+    hashed = passwords.hash(password)
+    with store.write() as connection:
+        if links.take(connection, link, links.RESET, now) is None:
+            return None
+        same = Login.account_id == found.account_id
+        if connection.execute(select(Login.verified_at).where(same)).scalar() is None:
+            _claim(connection, found.account_id, "the password was reset before the address was confirmed", now)
+        connection.execute(update(Login).where(same).values(password_hash=hashed, password_changed_at=now))
+        _set_verified(connection, found.account_id, now)
+        for table in (WebSession, Link):
+            connection.execute(delete(table).where(table.account_id == found.account_id))
+    return found
+
+
+def _set_verified(connection: Connection, account_id: int, now: datetime) -> None:
+    first = func.coalesce(Login.verified_at, literal(now, UtcTime))
+    connection.execute(update(Login).where(Login.account_id == account_id).values(verified_at=first))
+
+
+def _claim(connection: Connection, account_id: int, reason: str, now: datetime) -> None:
+    """Give an account to the person who just showed that they read its mail: what was made before that ends.
+
+    Another person may have made the account, and must keep no way in: sessions, links, the second factor with its
+    recovery codes, keys of both modes, and open orders end, and no password signs in until a new one is set.
+    """
+    _end_ways_in(connection, account_id, now)
+    nothing = {"totp_nonce": None, "totp_confirmed_at": None, "totp_last_step": None}
+    login = update(Login).where(Login.account_id == account_id)
+    connection.execute(login.values(password_hash=NO_PASSWORD, password_changed_at=now, verified_at=now, **nothing))
+    orders = update(Checkout).where(Checkout.account_id == account_id, Checkout.state == OPEN)
+    connection.execute(orders.values(state=CLOSED, closed_at=now, version=Checkout.version + 1))
+    audit.record(connection, audit.Act("owner", "account.claimed", account_id, reason), now)
+
+
+def _end_ways_in(connection: Connection, account_id: int, now: datetime) -> None:
+    keys = update(Key).where(Key.account_id == account_id)
+    connection.execute(keys.values(revoked_at=func.coalesce(Key.revoked_at, literal(now, UtcTime))))
+    for table in (WebSession, Link, RecoveryCode):
+        connection.execute(delete(table).where(table.account_id == account_id))
 
 
 def set_password(store: Store, account_id: int, password: str, now: datetime) -> None:
@@ -215,12 +256,15 @@ def leave(store: Store, account_id: int, now: datetime, *, gives_up_nanousd: int
     """
     with store.write() as connection:
         _give_up_credits(connection, account_id, gives_up_nanousd, now)
-        keys = update(Key).where(Key.account_id == account_id)
-        connection.execute(keys.values(revoked_at=func.coalesce(Key.revoked_at, literal(now, UtcTime))))
-        for table in (WebSession, Link, RecoveryCode, Login):
-            connection.execute(delete(table).where(table.account_id == account_id))
-        gone = {"name": f"deleted-{account_id}", "email": None, "disabled_at": now}
-        connection.execute(update(Account).where(Account.id == account_id).values(gone))
+        erase(connection, account_id, now)
+
+
+def erase(connection: Connection, account_id: int, now: datetime) -> None:
+    """End every way into an account and take out what names the person."""
+    _end_ways_in(connection, account_id, now)
+    connection.execute(delete(Login).where(Login.account_id == account_id))
+    gone = {"name": f"deleted-{account_id}", "email": None, "disabled_at": now}
+    connection.execute(update(Account).where(Account.id == account_id).values(gone))
 
 
 def _give_up_credits(connection: Connection, account_id: int, at_most_nanousd: int, now: datetime) -> None:

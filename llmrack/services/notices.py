@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from sqlalchemy import BigInteger, cast, delete, exc, func, insert, select
+from sqlalchemy import BigInteger, cast, exc, func, insert, select
 
 from ..plans import Plans
 from ..store.db import Store
 from ..store.models import Account, UsageDay
-from ..store.people import Link, Login, Notice
-from . import throttle
+from ..store.people import Login, Notice
 
 # Shares of the daily budget, in percent, the largest first: whoever jumps over one is told the larger only.
 PERCENTS = (100, 80)
-KEEP = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -72,11 +70,3 @@ def _claim(store: Store, notice: BudgetNotice, now: datetime) -> bool:
     except exc.IntegrityError:
         return False
     return True
-
-
-def tidy(store: Store, now: datetime) -> None:
-    """Delete what has served its time: old notices, expired links, counted attempts."""
-    with store.write() as connection:
-        connection.execute(delete(Notice).where(Notice.sent_at < now - KEEP))
-        connection.execute(delete(Link).where(Link.expires_at < now - KEEP))
-    throttle.sweep(store, now)

@@ -70,7 +70,7 @@ def open(store: Store, account_id: int, now: datetime, agent: str = "", address:
         "address": address[:64],
     }
     with store.write() as connection:
-        connection.execute(delete(WebSession).where(WebSession.account_id == account_id, _is_over(now)))
+        connection.execute(delete(WebSession).where(WebSession.account_id == account_id, is_over(now)))
         connection.execute(insert(WebSession).values(row))
         mine = WebSession.account_id == account_id
         newest = select(WebSession.id).where(mine).order_by(WebSession.id.desc()).limit(MOST)
@@ -78,7 +78,8 @@ def open(store: Store, account_id: int, now: datetime, agent: str = "", address:
     return token
 
 
-def _is_over(now: datetime) -> Any:
+def is_over(now: datetime) -> Any:
+    """The condition that a session has ended."""
     return (WebSession.seen_at <= now - IDLE) | (WebSession.created_at <= now - LONGEST)
 
 
@@ -106,7 +107,7 @@ def find(store: Store, token: str, now: datetime) -> Viewer | None:
         select(*_COLUMNS)
         .join(Account, Account.id == WebSession.account_id)
         .join(Login, Login.account_id == WebSession.account_id)
-        .where(WebSession.token_sha256 == tokens.digest(token), ~_is_over(now), Account.disabled_at.is_(None))
+        .where(WebSession.token_sha256 == tokens.digest(token), ~is_over(now), Account.disabled_at.is_(None))
     )
     with store.read() as connection:
         row = connection.execute(statement).first()
@@ -142,7 +143,7 @@ def _change(store: Store, session_id: int, **values: object) -> None:
 def list_all(store: Store, account_id: int, now: datetime) -> list[SessionFacts]:
     """The open sessions of an account, the last used first."""
     columns = (WebSession.id, WebSession.agent, WebSession.address, WebSession.created_at, WebSession.seen_at)
-    statement = select(*columns).where(WebSession.account_id == account_id, ~_is_over(now))
+    statement = select(*columns).where(WebSession.account_id == account_id, ~is_over(now))
     with store.read() as connection:
         rows = connection.execute(statement.order_by(WebSession.seen_at.desc(), WebSession.id.desc())).all()
     return [SessionFacts(*row) for row in rows]

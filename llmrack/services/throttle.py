@@ -2,6 +2,10 @@
 
 Nobody is locked out by it: a browser that has signed in before is counted apart from strangers who try the same
 account, and a forgotten password can be reset all the while.
+
+Flask-Limiter, which counts the requests to the API, keeps its counts in the memory of one process or in Redis. These
+must outlive a restart, and several processes share them also where there is no Redis; and a try that one of several
+rules refuses must count under none.
 """
 
 from __future__ import annotations

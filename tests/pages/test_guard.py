@@ -29,6 +29,7 @@ CHANGES = {
     "/reset/new": {"token": "x", "password": PASSWORD},
     "/confirm-email": {"token": "x"},
     "/dashboard/keys": {"name": "k", "mode": "test", "permissions": "all", "expiry": ""},
+    "/dashboard/keys/review": {},
     "/dashboard/keys/{key}": {"name": "changed", "permissions": "all", "expiry": ""},
     "/dashboard/keys/{key}/pause": {},
     "/dashboard/keys/{key}/resume": {},

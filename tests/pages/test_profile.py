@@ -190,3 +190,29 @@ def test_pages_fail_as_pages_and_the_rest_in_the_envelope(visitor: Visitor) -> N
     assert "There is nothing here" in page.text
     assert visitor.client.get("/no/such/page").json["error"]["code"] == "not_found"
     assert visitor.get("/v1/no/such/page").json["error"]["type"] in ("authentication_error", "not_found_error")
+
+
+def test_after_a_reset_the_live_keys_are_listed_and_one_press_revokes_them(
+    app: Flask, member: Visitor, another: Callable[[], Visitor], post: Post, email: str
+) -> None:
+    first, second = member.key(mode="live", name="laptop"), member.key(mode="live", name="server")
+    test = member.key(name="ci")
+    owner = another()
+    owner.post("/reset", {"email": email})
+    token = link_in(post.last(email, "password")).partition("=")[2]
+    done = owner.post("/reset/new", {"token": token, "password": "another good password"})
+    assert done.headers["Location"] == "/login?next=/dashboard/keys/review"
+    form = {"email": email, "password": "another good password", "next": "/dashboard/keys/review"}
+    assert owner.post("/login", form).headers["Location"] == "/dashboard/keys/review"
+    page = owner.get("/dashboard/keys/review")
+    assert "laptop" in page.text
+    assert "server" in page.text
+    assert "ci</span>" not in page.text
+    assert "Revoke all 2 live keys" in page.text
+    owner.post("/dashboard/keys/review", {}, page="/dashboard/keys/review")
+    statuses = {
+        secret: app.test_client().get("/v1/models", headers={"Authorization": f"Bearer {secret}"}).status_code
+        for secret in (first, second, test)
+    }
+    assert statuses == {first: 401, second: 401, test: 200}
+    assert "No live key works" in owner.get("/dashboard/keys/review").text

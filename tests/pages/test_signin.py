@@ -3,15 +3,17 @@
 import re
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from statistics import median
 
 import pyotp
 import pytest
 from flask import Flask
+from sqlalchemy import update
 
 from llmrack.services import logins, sessions, throttle, totp
 from llmrack.services.rack import Rack
+from llmrack.store.people import WebSession
 from tests.pages.conftest import Post
 from tests.support.visitor import PASSWORD, Visitor, link_in, make_person
 
@@ -308,3 +310,24 @@ def test_after_a_reset_the_browser_gets_in_while_others_try_passwords(
         stranger.sign_in(email, "wrong password")
     assert visitor.sign_in(email, "another good password").status_code == 303
     assert visitor.is_signed_in()
+
+
+def test_a_second_factor_is_confirmed_within_ten_minutes_of_the_password(
+    member: Visitor, rack: Rack, email: str
+) -> None:
+    person = logins.find(rack.store, email)
+    assert person is not None
+    member.post("/dashboard/settings/second-factor/begin", {"proof": PASSWORD})
+    page = member.get("/dashboard/settings/second-factor")
+    secret = re.search(r'class="totp-secret">([A-Z2-7]+)<', page.text)
+    assert secret is not None
+    with rack.store.write() as connection:
+        earlier = datetime.now(UTC) - timedelta(minutes=11)
+        mine = update(WebSession).where(WebSession.account_id == person.account_id)
+        connection.execute(mine.values(proved_at=earlier))
+    assert "totp-secret" not in member.get("/dashboard/settings/second-factor").text
+    late = member.post("/dashboard/settings/second-factor", {"code": pyotp.TOTP(secret[1]).now()})
+    assert late.status_code == 303
+    assert not logins.get(rack.store, person.account_id).has_second_factor
+    switch_on(member, rack, email)
+    assert logins.get(rack.store, person.account_id).has_second_factor

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from llmrack import plans
-from llmrack.services import activity, logins, notices, usage
+from llmrack.services import activity, logins, notices, pruning, usage
 from llmrack.services.activity import Place, Range
 from llmrack.store.db import Store
 from tests.support.stores import NOMIC, PHI, Clock, Desk
@@ -104,7 +104,7 @@ def test_a_budget_is_told_at_80_and_at_100_percent_once_a_day(desk: Desk, clock:
     assert due() == [(100, 10_000)]
     assert due() == []
     clock.forward(days=10)
-    notices.tidy(desk.store, clock())
+    pruning.prune(desk.store, clock(), has_mail=False)
     with desk.store.read() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM notices").all()[0][0] == 0
 

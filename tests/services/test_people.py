@@ -6,7 +6,7 @@ from datetime import timedelta
 import pyotp
 import pytest
 
-from llmrack.services import keys, links, logins, passwords, sessions, throttle, totp
+from llmrack.services import audit, keys, links, logins, passwords, pruning, sessions, throttle, tokens, totp
 from llmrack.services.throttle import Rule, TooMany
 from llmrack.store.db import Store
 from tests.support.stores import Clock
@@ -299,3 +299,54 @@ def test_an_address_can_be_changed_to_a_free_one_only(store: Store, clock: Clock
     person = logins.find(store, "lovelace@example.com")
     assert person is not None
     assert person.is_verified
+
+
+def test_a_reset_that_fails_half_way_leaves_everything_as_it_was(
+    store: Store, clock: Clock, ada: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = links.make(store, ada, links.RESET, "ada@example.com", clock())
+    session = sessions.open(store, ada, clock())
+    with monkeypatch.context() as broken:
+        broken.setattr(audit, "record", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            logins.reset_password(store, token, "another good password", clock())
+    assert sessions.find(store, session, clock()) is not None
+    assert logins.authenticate(store, "ada@example.com", PASSWORD) is not None
+    assert logins.reset_password(store, token, "another good password", clock()) is not None
+    assert sessions.find(store, session, clock()) is None
+    assert logins.authenticate(store, "ada@example.com", "another good password") is not None
+
+
+def test_of_ten_resets_with_one_link_one_counts(store: Store, clock: Clock, ada: int) -> None:
+    token = links.make(store, ada, links.RESET, "ada@example.com", clock())
+    done = together(10, lambda n: logins.reset_password(store, token, f"a good password, number {n}", clock()))
+    assert sum(found is not None for found in done) == 1
+
+
+def test_sessions_that_ended_and_accounts_that_nobody_confirmed_or_used_are_deleted(
+    store: Store, clock: Clock, ada: int
+) -> None:
+    bob = logins.sign_up(store, "bob@example.com", PASSWORD, clock(), is_verified=True)
+    eve = logins.sign_up(store, "eve@example.com", PASSWORD, clock())
+    assert bob is not None
+    assert eve is not None
+    ended = sessions.open(store, bob, clock())
+    clock.forward(days=20)
+    sessions.open(store, eve, clock())
+    clock.forward(days=11)
+    pruning.prune(store, clock(), has_mail=True)
+    assert logins.find(store, "ada@example.com") is None
+    assert logins.sign_up(store, "ada@example.com", PASSWORD, clock()) is not None
+    # One is confirmed, the other is being used.
+    assert logins.find(store, "bob@example.com") is not None
+    assert logins.find(store, "eve@example.com") is not None
+    with store.read() as connection:
+        digests = connection.exec_driver_sql("SELECT token_sha256 FROM web_sessions").scalars().all()
+    assert tokens.digest(ended) not in digests
+    assert len(digests) == 1
+
+
+def test_where_addresses_cannot_be_confirmed_no_account_is_deleted(store: Store, clock: Clock, ada: int) -> None:
+    clock.forward(days=100)
+    pruning.prune(store, clock(), has_mail=False)
+    assert logins.find(store, "ada@example.com") is not None
