@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -34,6 +35,8 @@ class App(Flask):
 
     def wsgi_app(self, environ: dict[str, Any], start_response: Any) -> Any:
         """Flask's, behind the deadline that every body has, on whatever route."""
+        if "HTTP_HOST" not in environ and environ["SERVER_PROTOCOL"] == "HTTP/1.1":
+            return _refuse_without_host(start_response)
         sock = environ.get("gunicorn.socket")
         if sock is not None and (environ.get("CONTENT_LENGTH", "0") != "0" or "HTTP_TRANSFER_ENCODING" in environ):
             timeout_s = self.extensions["llmrack"].settings.body_timeout_s
@@ -46,6 +49,20 @@ class App(Flask):
             if rule is not None:
                 return _Found(self, request, rule)  # type: ignore[return-value]
         return super().create_url_adapter(request)
+
+
+def _refuse_without_host(start_response: Any) -> list[bytes]:
+    """RFC 9112, section 3.2: what a proxy before us took for another host must not reach a view."""
+    error = {
+        "message": "An HTTP/1.1 request has a Host header, and this one had none.",
+        "type": "invalid_request_error",
+        "param": None,
+        "code": "missing_host",
+    }
+    body = json.dumps({"error": error}).encode()
+    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Connection", "close")]
+    start_response("400 Bad Request", headers)
+    return [body]
 
 
 class _Found:

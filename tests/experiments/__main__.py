@@ -15,7 +15,7 @@ from typing import Any
 
 from tests.support.databases import shared_postgresql
 
-from . import deaths, money, outages, revocations, schema_costs, slow_clients, upstream, windows
+from . import deaths, money, outages, revocations, schema_costs, slow_clients, tries, upstream, windows
 from .rig import Bench, Figures, bench
 
 # By name: how many workers, which settings, and the experiment.
@@ -47,6 +47,8 @@ SERVED: dict[str, tuple[int, dict[str, Any], Callable[[Bench], Figures]]] = {
         {"body_timeout_s": 8, "write_timeout_s": 8, "connections_per_address": 0},
         slow_clients.crowd,
     ),
+    "security-tries-sqlite": (1, {}, tries.at_once),
+    "security-tries-postgresql": (2, {}, tries.at_once),
     "security-schemas": (1, {}, schema_costs.served_bombs),
 }
 # By name: those that need no server.

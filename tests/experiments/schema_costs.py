@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import time
+from collections import Counter
 from typing import Any
 
 import psutil
@@ -19,6 +21,7 @@ from tests.support.clients import Answer, Client
 from .rig import Bench, Figures
 from .slow_clients import HEALTHY_S, Health
 
+MAX_GROWTH_MB = 2.0
 SLOW = "^(a+)+$"
 SLOW_NAME = "a" * 28 + "!"
 
@@ -88,35 +91,39 @@ KINDS = ("format", "tool", "strict tool")
 
 
 def served_bombs(rig: Bench) -> Figures:
-    """Each bomb as a format, a tool and a strict tool, by a test key and a live one: an answer or a 400, soon."""
+    """Each bomb as a format, a tool and a strict tool, by a test key and a live one: an answer or a 400, soon.
+
+    They come three times. The first fills the caches, which are bounded; after that nothing may be left behind.
+    """
     keys = {mode: rig.key("business", mode) for mode in ("test", "live")}
-    statuses: dict[int, int] = {}
-    slowest_s, named = 0.0, ""
-    before = memory_bytes(rig)
+    sizes = [memory_bytes(rig)]
+    waits: list[tuple[float, str]] = []
+    statuses: Counter[int] = Counter()
     with Health(rig.server.url) as health:
-        for name, schema in bombs().items():
-            for kind in KINDS:
-                for mode, key in keys.items():
+        for _ in range(3):
+            for name, schema in bombs().items():
+                for kind, (mode, key) in itertools.product(KINDS, keys.items()):
                     began = time.monotonic()
                     answer = _send(rig, key, request(schema, kind))
-                    took_s = time.monotonic() - began
-                    statuses[answer.status] = statuses.get(answer.status, 0) + 1
+                    waits.append((time.monotonic() - began, f"{name}, {kind}, {mode}"))
                     assert answer.status in (200, 400, 502), (name, kind, mode, answer.status, answer.body[:300])
-                    if took_s > slowest_s:
-                        slowest_s, named = took_s, f"{name}, {kind}, {mode}"
-    grown_mb = (memory_bytes(rig) - before) / 1e6
-    worst_s = max(health.waits_s)
+                    statuses[answer.status] += 1
+            sizes.append(memory_bytes(rig))
+    worst_s, (slowest_s, slowest) = max(health.waits_s), max(waits)
+    first_mb, later_mb = (sizes[1] - sizes[0]) / 1e6, (sizes[3] - sizes[1]) / 1e6
     assert worst_s < HEALTHY_S, worst_s
+    assert later_mb < MAX_GROWTH_MB, sizes
     return {
-        "requests": sum(statuses.values()),
-        "answered": statuses.get(200, 0),
-        "refused": statuses.get(400, 0),
-        "answers that did not hold": statuses.get(502, 0),
+        "requests": statuses.total(),
+        "answered": statuses[200],
+        "refused": statuses[400],
+        "answers that did not hold": statuses[502],
         "slowest (ms)": round(slowest_s * 1000),
-        "slowest was": named,
+        "slowest was": slowest,
         "healthz median (ms)": round(statistics.median(health.waits_s) * 1000, 1),
         "healthz worst (ms)": round(worst_s * 1000),
-        "memory grown (MB)": round(grown_mb, 1),
+        "memory grown by the first round (MB)": round(first_mb, 1),
+        "by two more (MB)": round(later_mb, 1),
     }
 
 

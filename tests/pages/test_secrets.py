@@ -6,15 +6,18 @@ import contextlib
 import io
 import logging
 import re
+import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pyotp
 import pytest
 from flask import Flask
+from sqlalchemy import exc, insert
 from werkzeug.test import TestResponse
 
 from llmrack import logs
+from llmrack.errors import Unavailable
 from llmrack.services import (
     activity,
     callers,
@@ -31,6 +34,8 @@ from llmrack.services import (
     usage,
 )
 from llmrack.services.rack import Rack
+from llmrack.store import db
+from llmrack.store.models import Account
 from tests.pages.conftest import Post
 from tests.support.visitor import Visitor, make_person
 
@@ -90,12 +95,12 @@ POINTS: list[tuple[object, str, str]] = [
 class World:
     """One account with its browser and key, actions that carry secrets, and every answer that refused something."""
 
-    def __init__(self, app: Flask, another: Callable[[], Visitor]) -> None:
+    def __init__(self, app: Flask, another: Callable[[], Visitor], email: str) -> None:
         self.app, self.another = app, another
         self.rack: Rack = app.extensions["llmrack"]
         self.secrets: set[str] = set()
         self.answers: list[str] = []
-        self.email, self.password = "canary-owner@example.com", self.canary("password")
+        self.email, self.password = email, self.canary("password")
         self.account_id = make_person(app, self.email, password=self.password)
         self.member = another()
         self.member.sign_in(self.email, self.password)
@@ -177,12 +182,13 @@ def test_no_secret_reaches_a_log_the_database_an_error_or_a_metric(
     app: Flask,
     another: Callable[[], Visitor],
     post: Post,
+    email: str,
     rack: Rack,
     log: io.StringIO,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """At least 30 secrets, 20 and more places to break, 0 traces."""
-    world = World(app, another)
+    world = World(app, another, email)
 
     def fail(*args: object, **kwargs: object) -> None:
         raise Broken("broken on purpose")
@@ -206,6 +212,44 @@ def test_no_secret_reaches_a_log_the_database_an_error_or_a_metric(
     assert len(world.secrets) >= 30
     assert reached >= 20
     assert found == []
+
+
+def test_no_secret_reaches_a_log_when_the_database_is_locked_or_refuses_a_row(
+    app: Flask,
+    another: Callable[[], Visitor],
+    post: Post,
+    email: str,
+    rack: Rack,
+    log: io.StringIO,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The database's own errors quote the statement; its parameters are hashes and addresses."""
+    world = World(app, another, email)
+    actions = ("signup", "login", "code", "reset", "settings", "key", "api")
+    monkeypatch.setattr(db, "BUSY_DEADLINE_S", 0.05)
+    path = rack.store.engine.url.database
+    assert path is not None
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with contextlib.suppress(Unavailable):
+            for action in actions:
+                with contextlib.suppress(Unavailable, AssertionError):
+                    getattr(world, action)()
+        other.execute("ROLLBACK")
+    locked = log.getvalue().count("database is locked")
+    hashed = passwords.hash(world.password)
+    world.secrets.add(hashed)
+    for values in ({"email": world.email}, {"name": None}, {"plan_id": "x" * 10, "name": world.email}):
+        row = {"name": hashed, "created_at": datetime.now(UTC), **values}
+        try:
+            with rack.store.write() as connection:
+                connection.execute(insert(Account).values(row))
+        except exc.IntegrityError:
+            logging.getLogger("tests").exception("a constraint refused a row")
+    places = {"log": log.getvalue(), "answers": "".join(world.answers)}
+    assert locked >= 3
+    assert places["log"].count("a constraint refused a row") == 3
+    assert [(place, secret) for place, text in places.items() for secret in world.secrets if secret in text] == []
 
 
 def test_a_log_line_stays_one_line_whatever_a_client_sends(app: Flask, visitor: Visitor, log: io.StringIO) -> None:

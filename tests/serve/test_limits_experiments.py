@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.experiments import deaths, outages, revocations, schema_costs, upstream, windows
+from tests.experiments import deaths, outages, revocations, schema_costs, tries, upstream, windows
 from tests.experiments.__main__ import program
 from tests.experiments.rig import Bench, bench
 
@@ -35,6 +35,10 @@ def fragile() -> Iterator[Bench]:
 
 def test_no_schema_of_a_client_holds_up_the_others(one: Bench) -> None:
     schema_costs.served_bombs(one.begin())
+
+
+def test_tries_at_the_same_moment_on_two_workers_are_counted_one_by_one(two: Bench) -> None:
+    tries.at_once(two.begin())
 
 
 def test_a_crowd_gets_exactly_ten_requests_a_minute_from_one_worker(one: Bench) -> None:

@@ -165,3 +165,13 @@ def test_gunicorns_access_log_has_a_line_for_a_stream(
             assert time.monotonic() < deadline, rig.server.logs()
             time.sleep(0.05)
     assert "Traceback" not in rig.server.logs()
+
+
+def test_a_request_without_a_host_reaches_no_view(rig: Rig) -> None:
+    with Client(rig.server.url) as client:
+        client.send(b"GET /healthz HTTP/1.1\r\n\r\n")
+        answer = client.answer()
+        assert (answer.status, answer.json()["error"]["code"]) == (400, "missing_host")
+    with Client(rig.server.url) as client:
+        client.send(b"GET /healthz HTTP/1.0\r\n\r\n")
+        assert client.answer().status == 200
