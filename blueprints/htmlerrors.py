@@ -7,7 +7,7 @@ import logging
 from flask import Flask, Response, g, make_response, render_template, request
 from werkzeug.exceptions import HTTPException, NotFound
 
-from llmrack.errors import ApiError
+from llmrack.errors import ApiError, RequestTimedOut
 from llmrack.services.keys import NoSuchKey
 
 from .v1 import errors
@@ -53,6 +53,9 @@ def page(status: int, sentence: str, retry_after_s: int | None = None) -> Respon
 
 
 def _api(error: ApiError) -> Response:
+    if isinstance(error, RequestTimedOut):
+        # Slow clients come by the thousand, and end at the same moment: a page for each takes the others' time.
+        return make_response(f"{error.message}\n", error.status, {"Content-Type": "text/plain; charset=utf-8"})
     return page(error.status, error.message, error.retry_after_s) if wants_page() else errors.render(error)
 
 

@@ -16,6 +16,9 @@ LARGEST_SHARE = 0.75
 # How long a refused client may take to send its request; an answer before it would often be lost with the connection.
 REFUSAL_WAIT_S = 0.2
 RETRY_AFTER_S = 1
+# What the kernel takes of answers that a client has not read, before the sending one has to wait and its deadline
+# runs; Linux doubles it. Left to itself it grows to 4 MB, which is as many answers made for a client that reads none.
+UNREAD_BYTES = 128 * 1024
 LOG_EVERY_S = 60.0
 
 
@@ -49,6 +52,12 @@ class Worker(GeventWorker):  # type: ignore[misc] # gunicorn has no types
         super().__init__(*args, **kwargs)
         self._addresses = Addresses()
         self._logged_at = float("-inf")
+
+    def init_process(self) -> None:
+        for listener in self.sockets:
+            # Connections inherit it.
+            listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNREAD_BYTES)
+        super().init_process()
 
     def bound_addresses(self, most: int) -> None:
         """From now on at most `most` connections of one address; 0 for no bound."""

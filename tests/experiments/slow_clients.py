@@ -78,7 +78,7 @@ def crowd(rig: Bench, *, senders: int = 1000, readers: int = 1000, for_s: float 
     for sock in sockets:
         sock.close()
     p99_ms, worst_ms = (percentile(health.waits_s, share) * 1000 for share in (0.99, 1))
-    assert p99_ms < HEALTHY_S * 1000, p99_ms
+    assert worst_ms < HEALTHY_S * 1000, worst_ms
     assert open_at_end < 0.05 * len(sockets), open_at_end
     return {
         "slow senders": senders,

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
+from server.worker import UNREAD_BYTES
 from tests.support.clients import Client
 from tests.support.fake_ollama import FakeOllama
 
@@ -175,3 +176,20 @@ def test_a_request_without_a_host_reaches_no_view(rig: Rig) -> None:
     with Client(rig.server.url) as client:
         client.send(b"GET /healthz HTTP/1.0\r\n\r\n")
         assert client.answer().status == 200
+
+
+def unread_bytes(client: Client) -> int:
+    """What the kernel holds of the server's answers on this connection; its table is in hexadecimal."""
+    port, server_port = client.sock.getsockname()[1], client.sock.getpeername()[1]
+    for row in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, remote, _, queues = row.split()[:5]
+        if local.endswith(f":{server_port:04X}") and remote.endswith(f":{port:04X}"):
+            return int(queues.partition(":")[0], 16)
+    raise AssertionError("there is no such connection")
+
+
+def test_answers_are_not_made_far_ahead_of_a_client_that_reads_none(rig: Rig) -> None:
+    with Client(rig.server.url, receive_buffer_bytes=2048) as client:
+        client.send(client.encode("/openapi.json") * 100)
+        time.sleep(1)
+        assert 0 < unread_bytes(client) <= 2 * UNREAD_BYTES
