@@ -12,7 +12,7 @@ from llmrack.services import links, logins, sessions, throttle, tokens, totp
 from llmrack.services.logins import Person
 from llmrack.services.throttle import TooMany
 
-from . import guard, mail, signin
+from . import guard, mail, signin, verification
 from .extensions import mailer, rack
 from .forms import CodeForm, LoginForm, SignupForm
 
@@ -47,20 +47,13 @@ def sign_up() -> Any:
     account_id = logins.sign_up(rack.store, email, form.password.data or "", now)
     session["signup"], session["email"] = tokens.make(), email
     if account_id is not None:
-        send_verification(account_id, email, session["signup"])
+        verification.send(account_id, email, session["signup"])
     elif _may_mail(email):
         mail.send("known", email)
     if mailer.is_configured:
         return redirect(url_for(".signup_sent"), 303)
     flash(SIGN_IN_NOW, "good")
     return redirect(url_for(".login"), 303)
-
-
-def send_verification(account_id: int, email: str, browser: str | None = None) -> None:
-    token = links.make(rack.store, account_id, links.VERIFY, email, datetime.now(UTC), browser)
-    browser_name = request.user_agent.string[:120] or "an unnamed browser"
-    asked_from = f"{request.remote_addr or 'an unknown address'} ({browser_name})"
-    mail.send("verify", email, path=url_for("account.verify", token=token), asked_from=asked_from)
 
 
 def _may_mail(email: str) -> bool:

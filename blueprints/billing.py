@@ -23,11 +23,11 @@ from llmrack.services.billing import Buyer
 from llmrack.services.statements import Line
 
 from . import guard, params, security
+from .export import harmless
 from .extensions import rack, till
 from .mail import site_url
 from .moneyforms import CreditsForm, SpendingForm
 from .signin import viewer
-from .usage import harmless
 
 bp = Blueprint("billing", __name__)
 guard.protect(bp)

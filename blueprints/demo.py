@@ -10,8 +10,8 @@ from llmrack.errors import RateLimited
 from llmrack.services import throttle
 from llmrack.services.demo import PER_ADDRESS, Demo
 
-from . import compression, docs, pages
-from .extensions import rack
+from . import compression, front_page
+from .extensions import rack, site
 from .v1 import respond
 
 bp = Blueprint("demo", __name__)
@@ -26,7 +26,7 @@ def ask() -> Response | str:
     prompt = request.form.get("prompt", "")
     call = respond.open_call()
     try:
-        demo = Demo(prompt, docs.site.facts.model("fast"), rack.catalog, rack.engines.test, call, stream=is_stream)
+        demo = Demo(prompt, site.facts.model("fast"), rack.catalog, rack.engines.test, call, stream=is_stream)
         if is_stream:
             demo.start()
             return respond.sse_reply(demo)
@@ -35,7 +35,7 @@ def ask() -> Response | str:
         respond.close_call()
         raise
     respond.close_call()
-    return pages.show_home(prompt, answer)
+    return front_page.show(prompt, answer)
 
 
 @bp.after_request

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from flask import Blueprint, Flask, Response, current_app, jsonify, redirect, render_template, request
+from flask import Blueprint, Flask, Response, jsonify, redirect, render_template, request
 from werkzeug.exceptions import HTTPException
-from werkzeug.local import LocalProxy
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from llmrack import __version__, deployment, security_txt
 from llmrack.docsite import agents, changes
 from llmrack.docsite.facts import Facts
 from llmrack.docsite.pages import Page
-from llmrack.docsite.site import Site, load
+from llmrack.docsite.site import load
 from llmrack.engines.sandbox import TRIGGERS, inert
 from llmrack.errors import NotFound
 from llmrack.services.outcomes import OUTCOMES
 
 from . import compression
-from .extensions import rack
+from .extensions import rack, site
 
 bp = Blueprint("docs", __name__)
 bp.after_request(compression.pack)
 
-site: Site = LocalProxy(lambda: current_app.extensions["llmrack_docs"])  # type: ignore[assignment]
 
 FIRST_PAGE = "quickstart"
 MARKDOWN = "text/markdown; charset=utf-8"

@@ -1,10 +1,11 @@
-"""What views share: the loaded rack, the mailer, the till, who is signed in, and the watch over open connections."""
+"""What views share: the loaded rack, mailer, till, documentation, who is signed in, the watch over open connections."""
 
 from flask import current_app
 from flask_login import LoginManager
 from werkzeug.local import LocalProxy
 
 from llmrack.clients.mail import Mailer
+from llmrack.docsite.site import Site
 from llmrack.services.billing import Till
 from llmrack.services.rack import Rack
 
@@ -13,6 +14,7 @@ from .presence import Watch
 rack: Rack = LocalProxy(lambda: current_app.extensions["llmrack"])  # type: ignore[assignment]
 mailer: Mailer = LocalProxy(lambda: current_app.extensions["llmrack_mail"])  # type: ignore[assignment]
 till: Till = LocalProxy(lambda: current_app.extensions["llmrack_till"])  # type: ignore[assignment]
+site: Site = LocalProxy(lambda: current_app.extensions["llmrack_docs"])  # type: ignore[assignment]
 login_manager = LoginManager()
 watch = Watch()
 

@@ -5,22 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from flask import Blueprint, Response, current_app, jsonify, render_template
-from markupsafe import Markup
 
 from llmrack.catalog import CATEGORIES
-from llmrack.docsite import rail, tables
-from llmrack.docsite.render import highlighted
+from llmrack.docsite import tables
 from llmrack.errors import NotFound
-from llmrack.services.demo import LONGEST_PROMPT, Answer
 
-from . import compression, docs, htmlerrors, serverstate
+from . import compression, front_page, htmlerrors, serverstate
 from .extensions import rack
 
 bp = Blueprint("pages", __name__)
 bp.after_request(compression.pack)
-
-# Questions test mode answers well.
-QUESTIONS = ("Count from 1 to 5", "Haiku about SSDs.", "What is Ollama?")
 
 
 @bp.app_context_processor
@@ -37,27 +31,7 @@ def words() -> dict[str, object]:
 
 @bp.get("/")
 def home() -> str:
-    return show_home()
-
-
-def show_home(prompt: str = QUESTIONS[0], answer: Answer | None = None) -> str:
-    facts = docs.site.facts
-    snippets = [
-        (snippet.language, Markup(highlighted(snippet.code, snippet.language.lexer)))  # noqa: S704 (our own files)
-        for snippet in rail.load(facts, "chat").snippets
-    ]
-    return render_template(
-        "pages/home.html",
-        base_url=facts.base_url,
-        demo_model=facts.model("fast"),
-        models=list(rack.catalog),
-        plans=list(rack.plans.public),
-        snippets=snippets,
-        questions=QUESTIONS,
-        longest=LONGEST_PROMPT,
-        prompt=prompt,
-        answer=answer,
-    )
+    return front_page.show()
 
 
 @bp.get("/pricing")

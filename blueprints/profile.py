@@ -16,8 +16,7 @@ from llmrack.clients.provider import ProviderAway
 from llmrack.errors import Unavailable
 from llmrack.services import billing, credits, links, logins, sessions, throttle, totp
 
-from . import guard, mail
-from .account import send_verification
+from . import guard, mail, verification
 from .extensions import mailer, rack, till
 from .forms import ChangeEmailForm, ChangePasswordForm, CodeForm, ProfileForm, ProofForm
 from .proof import is_proved
@@ -117,7 +116,7 @@ def resend_verification() -> Any:
     except throttle.TooMany as refusal:
         flash(str(refusal), "bad")
         return redirect(url_for(".index"), 303)
-    send_verification(who.account_id, who.email)
+    verification.send(who.account_id, who.email)
     return _done(f"A new link was sent to {who.email}.", "profile")
 
 

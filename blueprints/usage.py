@@ -21,6 +21,7 @@ from llmrack.services.outcomes import OUTCOMES
 from llmrack.services.usage import DayUsage, Receipt
 
 from . import charts, guard, params, writing
+from .export import harmless
 from .extensions import rack
 from .signin import viewer
 
@@ -212,11 +213,6 @@ def _csv() -> Iterator[str]:
             yield line.getvalue()
 
     return pieces()
-
-
-def harmless(value: Any) -> Any:
-    """A name that starts like a formula would be run by a spreadsheet."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value
 
 
 def _json() -> Iterator[str]:

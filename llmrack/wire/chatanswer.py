@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from ..catalog import Model
 from ..errors import UpstreamError
 from . import calls
 from .asks import Tally, length_bytes
+from .messages import Conversation
 from .ollama import ToolCall
+from .responseformat import Format
+from .tools import Tool
 
-if TYPE_CHECKING:
-    from .chat import ChatAsk
+
+class Asked(Protocol):
+    """What an answer needs to know of its request, which is a `chat.ChatAsk`."""
+
+    model: Model
+    prompt_tokens: int
+    output_tokens: int
+    conversation: Conversation
+    written: list[Tool]
+    must_call: bool
+    is_parallel: bool
+    format: Format | None
+    top_logprobs: int | None
+    has_usage_chunk: bool
+
+    def body(self, conversation: list[dict[str, Any]], output_tokens: int) -> dict[str, Any]: ...
 
 
 class ChatAnswer:
     """The calls and counts of one answer, whether it is sent whole or in chunks."""
 
-    def __init__(self, ask: ChatAsk, id: str, created: int, kind: str) -> None:
+    def __init__(self, ask: Asked, id: str, created: int, kind: str) -> None:
         self._ask = ask
         self._head = {"id": id, "object": kind, "created": created, "model": ask.model.id}
         self._tally = Tally(ask.model, ask.prompt_tokens)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import logprobs, sse
 from .asks import Tally, Usage
-from .chatanswer import ChatAnswer
+from .chatanswer import Asked, ChatAnswer
 from .ollama import Reply
-
-if TYPE_CHECKING:
-    from .chat import ChatAsk
 
 
 class ChatPlain(ChatAnswer):
     """Collects an answer. One that is not what was asked for is asked for once more before it becomes an error."""
 
-    def __init__(self, ask: ChatAsk, id: str, created: int) -> None:
+    def __init__(self, ask: Asked, id: str, created: int) -> None:
         super().__init__(ask, id, created, "chat.completion")
         self._clear()
         self._first_usage: Usage | None = None

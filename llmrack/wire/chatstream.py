@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import ApiError
 from . import calls, logprobs, sse
 from .asks import Usage
-from .chatanswer import ChatAnswer, call_tokens
+from .chatanswer import Asked, ChatAnswer, call_tokens
 from .ollama import Message, Reply
-
-if TYPE_CHECKING:
-    from .chat import ChatAsk
-
 
 _AFTER = b'},"finish_reason":null}]}' + sse.END
 
@@ -20,7 +16,7 @@ _AFTER = b'},"finish_reason":null}]}' + sse.END
 class ChatStream(ChatAnswer):
     """Text goes out as it comes, but for what may be a call in the making: that waits until it is known."""
 
-    def __init__(self, ask: ChatAsk, id: str, created: int) -> None:
+    def __init__(self, ask: Asked, id: str, created: int) -> None:
         super().__init__(ask, id, created, "chat.completion.chunk")
         self.delivered = 0
         # Every chunk of text differs in its text only, so the bytes around it are made once.
