@@ -155,6 +155,9 @@ def log_in() -> Any:
         signin.note("a sign-in was refused: address or password")
         return render_template("account/login.html", form=form, target=target, failure=WRONG), 400
     throttle.forget(rack.store, counts[0])
+    if person.is_disabled:
+        signin.note("a sign-in was refused: disabled", person.account_id)
+        return render_template("account/login.html", form=form, target=target, failure=_disabled(person)), 403
     if person.has_second_factor:
         session["second"] = {
             "account": person.account_id,
@@ -165,6 +168,12 @@ def log_in() -> Any:
         }
         return redirect(url_for(".code"), 303)
     return _welcome(person)
+
+
+def _disabled(person: Person) -> str:
+    """Only who has the password learns that the account is disabled, and why."""
+    reason = f" The reason: {person.disabled_reason}" if person.disabled_reason else ""
+    return f"This account is disabled.{reason}"
 
 
 def _welcome(person: Person) -> Response:

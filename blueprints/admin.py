@@ -8,12 +8,12 @@ from typing import Any
 from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 from werkzeug.exceptions import NotFound
 
-from llmrack.services import audit, billing, credits, keyring, operations, statements, subscriptions
+from llmrack.services import accounts, audit, billing, credits, keys, operations, statements, subscriptions
 from llmrack.services.operations import AccountLine
 
 from . import charts, guard, params, writing
 from .extensions import rack, till
-from .moneyforms import GrantForm, PlanForm
+from .moneyforms import GrantForm, PlanForm, ReasonForm
 from .proof import is_proved
 from .signin import is_signed_in, viewer
 
@@ -57,20 +57,22 @@ def index() -> Any:
         written=writing.usd,
         revenue=revenue,
         earned=sum(row.total_nanousd for row in revenue),
-        refused=[act for act in audit.entries(rack.store, limit=200) if act.action == "payment.refused"][:10],
+        refused=[
+            act for act in audit.entries(rack.store, limit=200, has_owners=False) if act.action == "payment.refused"
+        ][:10],
         can_pay=till.shop is not None,
         days=DAYS,
     )
 
 
 @bp.get("/accounts")
-def accounts() -> Any:
+def list_accounts() -> Any:
     query, before = request.args.get("q", "").strip()[:254], params.row_id("before")
     now = datetime.now(UTC)
     found = operations.accounts(rack.store, rack.plans, now, query=query, before_id=before, limit=operations.PAGE + 1)
     page = found[: operations.PAGE]
-    older = url_for(".accounts", q=query or None, before=page[-1].id) if len(found) > len(page) else None
-    newest = url_for(".accounts", q=query or None) if before else None
+    older = url_for(".list_accounts", q=query or None, before=page[-1].id) if len(found) > len(page) else None
+    newest = url_for(".list_accounts", q=query or None) if before else None
     return render_template("admin/accounts.html", accounts=page, query=query, older=older, newest=newest)
 
 
@@ -82,7 +84,7 @@ def account(account_id: int) -> Any:
 def _account(account_id: int) -> AccountLine:
     try:
         return operations.get(rack.store, rack.plans, account_id, datetime.now(UTC))
-    except operations.NoSuchAccount:
+    except accounts.NoSuchAccount:
         raise NotFound from None
 
 
@@ -95,7 +97,7 @@ def _page(line: AccountLine, status: int = 200, **forms: Any) -> Any:
         "balance": credits.balance(rack.store, line.id),
         "entries": credits.entries(rack.store, line.id, limit=10, but_spent=True),
         "history": subscriptions.history(rack.store, line.id, limit=10),
-        "keys": keyring.list_all(rack.store, line.id, now),
+        "keys": keys.of_account(rack.store, line.id, now),
         "acts": audit.entries(rack.store, account_id=line.id, limit=10),
         "statement": statements.of(rack.store, line.id, now.strftime("%Y-%m")),
         "now": now,
@@ -125,31 +127,49 @@ def set_plan(account_id: int) -> Any:
     return _done(line, f"{line.name} is on {plan.name} now.")
 
 
+@bp.get("/accounts/<row:account_id>/disable")
+def ask_to_disable(account_id: int) -> Any:
+    return _ask_to_disable(_account(account_id), ReasonForm(formdata=None))
+
+
+def _ask_to_disable(line: AccountLine, form: ReasonForm, status: int = 200) -> Any:
+    working = [key for key in keys.of_account(rack.store, line.id, datetime.now(UTC)) if key.revoked_at is None]
+    return render_template("admin/disable.html", line=line, form=form, keys=working), status
+
+
 @bp.post("/accounts/<row:account_id>/disable")
 def disable(account_id: int) -> Any:
-    return _set_disabled(account_id, is_disabled=True)
+    line, form = _account(account_id), ReasonForm()
+    if line.id == viewer().account_id:
+        flash("You cannot lock yourself out here.", "bad")
+        return redirect(url_for(".account", account_id=line.id), 303)
+    if not form.validate():
+        return _ask_to_disable(line, form, 400)
+    accounts.disable(rack.store, line.id, form.reason.data or "", datetime.now(UTC), actor=viewer().email)
+    return _done(line, f"{line.name} is disabled: its keys are refused from now on.")
 
 
 @bp.post("/accounts/<row:account_id>/enable")
 def enable(account_id: int) -> Any:
-    return _set_disabled(account_id, is_disabled=False)
-
-
-def _set_disabled(account_id: int, *, is_disabled: bool) -> Any:
     line = _account(account_id)
-    if line.id == viewer().account_id:
-        flash("You cannot lock yourself out here.", "bad")
-        return redirect(url_for(".account", account_id=line.id), 303)
-    operations.set_disabled(rack.store, line.id, is_disabled, viewer().email, datetime.now(UTC))
-    return _done(line, f"{line.name} is {'disabled: its keys are refused from now on' if is_disabled else 'enabled'}.")
+    accounts.enable(rack.store, line.id, datetime.now(UTC), actor=viewer().email)
+    return _done(line, f"{line.name} is enabled.")
+
+
+@bp.get("/accounts/<row:account_id>/keys/<row:key_id>/revoke")
+def ask_to_revoke(account_id: int, key_id: int) -> Any:
+    key = keys.get(rack.store, account_id, key_id)
+    return render_template("admin/revoke.html", line=_account(account_id), key=key, form=ReasonForm(formdata=None))
 
 
 @bp.post("/accounts/<row:account_id>/keys/<row:key_id>/revoke")
 def revoke_key(account_id: int, key_id: int) -> Any:
-    name = operations.revoke_key(rack.store, account_id, key_id, viewer().email, datetime.now(UTC))
-    if name is None:
-        raise NotFound
-    return _done(_account(account_id), f"The key {name} was revoked.")
+    line, key, form = _account(account_id), keys.get(rack.store, account_id, key_id), ReasonForm()
+    if not form.validate():
+        return render_template("admin/revoke.html", line=line, key=key, form=form), 400
+    now, reason = datetime.now(UTC), form.reason.data or ""
+    keys.revoke(rack.store, account_id, key_id, now, actor=viewer().email, reason=reason)
+    return _done(line, f"The key {key.name} was revoked.")
 
 
 def _done(line: AccountLine, sentence: str) -> Any:
@@ -159,8 +179,10 @@ def _done(line: AccountLine, sentence: str) -> Any:
 
 @bp.get("/audit")
 def log() -> Any:
-    before = params.row_id("before")
-    found = audit.entries(rack.store, before_id=before, limit=operations.PAGE + 1)
+    before, has_owners = params.row_id("before"), "owners" in request.args
+    shown = {"owners": 1} if has_owners else {}
+    found = audit.entries(rack.store, before_id=before, limit=operations.PAGE + 1, has_owners=has_owners)
     page = found[: operations.PAGE]
-    older = url_for(".log", before=page[-1].id) if len(found) > len(page) else None
-    return render_template("admin/audit.html", acts=page, older=older, newest=url_for(".log") if before else None)
+    older = url_for(".log", before=page[-1].id, **shown) if len(found) > len(page) else None
+    newest = url_for(".log", **shown) if before else None
+    return render_template("admin/audit.html", acts=page, older=older, newest=newest, has_owners=has_owners)

@@ -12,7 +12,7 @@ from werkzeug.exceptions import NotFound
 from llmrack import outbox as outboxes
 from llmrack import permissions as rights
 from llmrack.deployment import LOOPBACK
-from llmrack.services import activity, keyring, limits, networks, usage
+from llmrack.services import activity, keys, limits, networks, usage
 from llmrack.services.callers import Caller
 
 from . import guard, writing
@@ -47,7 +47,7 @@ def overview() -> Any:
         tokens=sum(row.prompt_tokens + row.completion_tokens for row in month),
         requests=sum(row.requests for row in month),
         resets_in=writing.duration(limits.seconds_to_midnight(now)),
-        keys=[key for key in keyring.list_all(rack.store, who.account_id, now) if key.state(now) == "active"],
+        keys=[key for key in keys.of_account(rack.store, who.account_id, now) if key.state(now) == "active"],
         has_used=activity.has_any(rack.store, who.account_id),
         base_url=site_url(),
         models=list(rack.catalog),

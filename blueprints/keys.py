@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_login import login_required
 
-from llmrack.services import keyring
+from llmrack.services import audit, keys
 from llmrack.services.keys import Issued, KeyFacts
 
 from . import guard
@@ -44,17 +44,18 @@ def create() -> Any:
     if form.errors:
         return _list(form), 400
     try:
-        issued = keyring.issue(
+        issued = keys.issue(
             rack.store,
             viewer().account_id,
             now,
+            actor=audit.OWNER,
             name=form.name.data or "",
             mode=form.mode.data,
             permissions=form.granted,
             expires_at=form.expires_at(now),
             restrictions=form.restrictions,
         )
-    except keyring.TooManyKeys as error:
+    except keys.TooManyKeys as error:
         form.name.errors = [str(error)]
         return _list(form), 400
     return _list(KeyForm(formdata=None).offer(rack.catalog), issued)
@@ -72,7 +73,7 @@ def change(key_id: int) -> Any:
     form.mode.data = key.mode
     if not form.validate():
         return _one(key, form), 400
-    keyring.change(
+    keys.change(
         rack.store,
         viewer().account_id,
         key_id,
@@ -94,14 +95,14 @@ def _expiry(form: KeyForm, key: KeyFacts) -> datetime | None:
 
 @bp.post("/<row:key_id>/pause")
 def pause(key_id: int) -> Any:
-    key = keyring.pause(rack.store, viewer().account_id, key_id, datetime.now(UTC))
+    key = keys.pause(rack.store, viewer().account_id, key_id, datetime.now(UTC))
     flash(f"The key {key.name} is paused: requests with it are refused until you resume it.", "good")
     return redirect(url_for(".index"), 303)
 
 
 @bp.post("/<row:key_id>/resume")
 def resume(key_id: int) -> Any:
-    key = keyring.resume(rack.store, viewer().account_id, key_id)
+    key = keys.resume(rack.store, viewer().account_id, key_id)
     flash(f"The key {key.name} works again.", "good")
     return redirect(url_for(".index"), 303)
 
@@ -113,7 +114,7 @@ def ask_to_revoke(key_id: int) -> Any:
 
 @bp.post("/<row:key_id>/revoke")
 def revoke(key_id: int) -> Any:
-    key = keyring.revoke(rack.store, viewer().account_id, key_id, datetime.now(UTC))
+    key = keys.revoke(rack.store, viewer().account_id, key_id, datetime.now(UTC), actor=audit.OWNER)
     flash(f"The key {key.name} was revoked. Requests with it are refused from now on.", "good")
     return redirect(url_for(".index"), 303)
 
@@ -122,12 +123,12 @@ def revoke(key_id: int) -> Any:
 def review() -> Any:
     """After a reset: another person may have made keys, and they outlive the password."""
     now = datetime.now(UTC)
-    return render_template("keys/review.html", keys=keyring.working(rack.store, viewer().account_id, now), now=now)
+    return render_template("keys/review.html", keys=keys.working(rack.store, viewer().account_id, now), now=now)
 
 
 @bp.post("/review")
 def revoke_live() -> Any:
-    count = keyring.revoke_live(rack.store, viewer().account_id, datetime.now(UTC))
+    count = keys.revoke_live(rack.store, viewer().account_id, datetime.now(UTC), actor=audit.OWNER)
     note(f"{count} live keys were revoked", viewer().account_id)
     what = "1 live key was" if count == 1 else f"{count} live keys were"
     flash(f"{what} revoked. Requests with {'it' if count == 1 else 'them'} are refused from now on.", "good")
@@ -142,15 +143,15 @@ def ask_to_rotate(key_id: int) -> Any:
 @bp.post("/<row:key_id>/rotate")
 def rotate(key_id: int) -> Any:
     try:
-        issued = keyring.rotate(rack.store, viewer().account_id, key_id, datetime.now(UTC))
-    except keyring.TooManyKeys as error:
+        issued = keys.rotate(rack.store, viewer().account_id, key_id, datetime.now(UTC), actor=audit.OWNER)
+    except keys.TooManyKeys as error:
         flash(str(error), "bad")
         return redirect(url_for(".index"), 303)
     return _list(KeyForm(formdata=None).offer(rack.catalog), issued, replaced=_key(key_id))
 
 
 def _key(key_id: int) -> KeyFacts:
-    return keyring.get(rack.store, viewer().account_id, key_id)
+    return keys.get(rack.store, viewer().account_id, key_id)
 
 
 def _form() -> KeyForm:
@@ -166,7 +167,7 @@ def _list(form: KeyForm, issued: Issued | None = None, replaced: KeyFacts | None
     example = first_request(site_url(), issued, rack.catalog) if issued else ""
     return render_template(
         "keys/index.html",
-        keys=keyring.list_all(rack.store, viewer().account_id, now),
+        keys=keys.of_account(rack.store, viewer().account_id, now),
         form=form,
         issued=issued,
         replaced=replaced,

@@ -81,6 +81,14 @@ class GrantForm(PageForm):
         return _nanousd(self.amount.data)
 
 
+class ReasonForm(PageForm):
+    """Why an operator ends something; its owner reads it."""
+
+    reason = StringField(
+        "Reason", [DataRequired("Say why: the account's owner reads it."), Length(max=200), plain_text]
+    )
+
+
 class PlanForm(PageForm):
     """A plan by the operator's word, until a day or for good."""
 

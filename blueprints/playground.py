@@ -17,7 +17,7 @@ from werkzeug.exceptions import Forbidden
 
 from llmrack.docsite import tables
 from llmrack.errors import ApiError, AuthenticationFailed, PermissionRefused
-from llmrack.services import callers, keyring
+from llmrack.services import callers, keys
 from llmrack.services.callers import Caller
 from llmrack.services.keys import KeyFacts
 
@@ -113,5 +113,5 @@ def _own_keys() -> list[KeyFacts]:
     if not signin.is_signed_in():
         return []
     now = datetime.now(UTC)
-    mine = keyring.list_all(rack.store, signin.viewer().account_id, now)
+    mine = keys.of_account(rack.store, signin.viewer().account_id, now)
     return [key for key in mine if key.state(now) == "active" and {"all", "inference"} & set(key.permissions)]

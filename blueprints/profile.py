@@ -14,7 +14,7 @@ from werkzeug.exceptions import NotFound
 
 from llmrack.clients.provider import ProviderAway
 from llmrack.errors import Unavailable
-from llmrack.services import billing, credits, links, logins, sessions, throttle, totp
+from llmrack.services import billing, closing, credits, links, logins, sessions, throttle, totp
 
 from . import guard, mail, verification
 from .extensions import mailer, rack, till
@@ -248,8 +248,8 @@ def delete() -> Any:
         sentence = "Your subscription could not be ended just now, so nothing was deleted. Try again in a moment."
         raise Unavailable(sentence, retry_after_s=30) from error
     try:
-        logins.leave(rack.store, who.account_id, datetime.now(UTC), gives_up_nanousd=gives_up)
-    except logins.CreditsLeft:
+        closing.leave(rack.store, who.account_id, datetime.now(UTC), gives_up_nanousd=gives_up)
+    except closing.CreditsLeft:
         return _ask_for_credits(form)
     note("the account was deleted", who.account_id)
     mail.send("deleted", who.email)

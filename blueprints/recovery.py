@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Blueprint, current_app, flash, redirect, render_template, request, session, url_for
 
-from llmrack.services import keyring, links, logins, passwords, sessions, throttle
+from llmrack.services import keys, links, logins, passwords, sessions, throttle
 from llmrack.services.throttle import TooMany
 
 from . import guard, mail, signin
@@ -81,7 +81,7 @@ def change() -> Any:
     session.clear()
     session["email"] = found.email
     flash("Your password is changed, and every browser is signed out. Sign in with the new one.", "good")
-    working = keyring.working(rack.store, found.account_id, now)
+    working = keys.working(rack.store, found.account_id, now)
     target = url_for("keys.review") if working else None
     # Others may be trying passwords from everywhere: this browser is its owner's, and is counted by itself.
     response: Any = redirect(url_for("account.login", next=target), 303)

@@ -14,7 +14,7 @@ from flask_login import login_required
 from werkzeug.exceptions import NotFound
 
 from llmrack import money
-from llmrack.services import activity, keyring, usage
+from llmrack.services import activity, keys, usage
 from llmrack.services.activity import Place, Range
 from llmrack.services.limits import seconds_to_midnight
 from llmrack.services.outcomes import OUTCOMES
@@ -66,7 +66,7 @@ def index() -> Any:
         measures=MEASURES,
         groups=GROUPS,
         models=sorted({model.id for model in rack.catalog} | {row.model_id for row in rows}),
-        keys=keyring.list_all(rack.store, wanted.account_id, now),
+        keys=keys.of_account(rack.store, wanted.account_id, now),
         resets_in=writing.duration(seconds_to_midnight(now)),
         link=lambda **changes: url_for("usage.index", **(_query(chosen) | changes)),
         query=_query(chosen),
@@ -141,7 +141,7 @@ def log() -> Any:
         chosen=chosen,
         ranges=RANGES,
         models=sorted({model.id for model in rack.catalog}),
-        keys=keyring.list_all(rack.store, wanted.account_id, now),
+        keys=keys.of_account(rack.store, wanted.account_id, now),
         query=query,
     )
 

@@ -11,12 +11,12 @@ from flask.cli import AppGroup
 from llmrack import deployment
 from llmrack.errors import Unavailable
 from llmrack.services import accounts as service
-from llmrack.services import audit, links, logins, operations, passwords, sessions, totp
+from llmrack.services import audit, links, logins, passwords, subscriptions, totp
 from llmrack.services.logins import Person
 from llmrack.services.rack import Rack
 
-# Who did it, in the audit log.
-ACTOR = "terminal"
+from .actor import actor
+
 accounts = AppGroup("accounts", help="Make accounts for people, and look after them.")
 
 
@@ -38,11 +38,13 @@ def create(email: str, operator: bool, plan_id: str | None, password: str) -> No
         raise click.ClickException(f"There is no plan {plan_id}. Choose from {', '.join(rack.plans.ids)}.")
     try:
         address, now = logins.address(email), datetime.now(UTC)
-        account_id = logins.sign_up(rack.store, address, password, now, is_operator=operator, is_verified=True)
+        account_id = logins.sign_up(
+            rack.store, address, password, now, is_operator=operator, is_verified=True, actor=actor()
+        )
         if account_id is None:
             raise click.ClickException(f"{address} has an account already. `flask accounts operator` changes its role.")
         if plan is not None:
-            service.set_plan(rack.store, address, plan)
+            subscriptions.set_plan(rack.store, account_id, plan, "made with it", actor(), now)
     except (logins.BadEmail, passwords.WeakPassword, Unavailable) as exc:
         raise click.ClickException(str(exc)) from exc
     role = ", an operator" if operator else ""
@@ -56,20 +58,18 @@ def operator(email: str, remove: bool) -> None:
     """Make the person behind EMAIL an operator."""
     rack = _rack()
     person = _person(rack, email)
-    logins.set_operator(rack.store, person.account_id, not remove)
-    act = "account.operator.remove" if remove else "account.operator"
-    audit.note(rack.store, audit.Act(ACTOR, act, person.account_id, ""), datetime.now(UTC))
+    logins.set_operator(rack.store, person.account_id, not remove, datetime.now(UTC), actor=actor())
     click.echo(f"{email} is {'no operator any more' if remove else 'an operator'}.")
 
 
 @accounts.command("disable")
 @click.argument("email")
-def disable(email: str) -> None:
+@click.option("--reason", required=True, help="The account's owner reads it.")
+def disable(email: str, reason: str) -> None:
     """Sign the person out everywhere and refuse every key of the account, from the next request on."""
     rack = _rack()
     person = _person(rack, email)
-    operations.set_disabled(rack.store, person.account_id, True, ACTOR, datetime.now(UTC))
-    sessions.end_all(rack.store, person.account_id)
+    service.disable(rack.store, person.account_id, reason, datetime.now(UTC), actor=actor())
     click.echo(f"{email} is disabled.")
 
 
@@ -78,7 +78,7 @@ def disable(email: str) -> None:
 def enable(email: str) -> None:
     """Undo `disable`."""
     rack = _rack()
-    operations.set_disabled(rack.store, _person(rack, email).account_id, False, ACTOR, datetime.now(UTC))
+    service.enable(rack.store, _person(rack, email).account_id, datetime.now(UTC), actor=actor())
     click.echo(f"{email} is enabled.")
 
 
@@ -89,9 +89,12 @@ def reset(email: str, second_factor: bool) -> None:
     """Print a link with which the person behind EMAIL chooses a new password: once, within ten minutes."""
     rack = _rack()
     person = _person(rack, email)
+    now = datetime.now(UTC)
     if second_factor:
         totp.switch_off(rack.store, person.account_id)
-    token = links.make(rack.store, person.account_id, links.RESET, person.email, datetime.now(UTC))
+    token = links.make(rack.store, person.account_id, links.RESET, person.email, now)
+    detail = "and the second factor switched off" if second_factor else ""
+    audit.note(rack.store, audit.Act(actor(), "account.reset", person.account_id, detail), now)
     click.echo(f"{deployment.base_url(rack.settings)}/reset/new?token={token}")
 
 

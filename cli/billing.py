@@ -12,10 +12,12 @@ from llmrack import money
 from llmrack.clients.provider import CURRENCY, NANOUSD_PER_CENT, ProviderAway, Shop
 from llmrack.plans import Plan
 from llmrack.services import audit, credits, fulfilment, operations, statements, subscriptions
+from llmrack.services.accounts import NoSuchAccount
 from llmrack.services.billing import Till
 from llmrack.services.operations import AccountLine
 
-ACTOR = "terminal"
+from .actor import actor
+
 billing = AppGroup("billing", help="Plans, statements, revenue and payments.")
 credits_group = AppGroup("credits", help="Give credits, and look at them.")
 
@@ -29,7 +31,7 @@ def _account(which: str) -> AccountLine:
     till = _till()
     try:
         return operations.find(till.store, till.plans, which, datetime.now(UTC))
-    except operations.NoSuchAccount as error:
+    except NoSuchAccount as error:
         raise click.ClickException(str(error)) from error
 
 
@@ -49,7 +51,7 @@ def grant(account: str, usd: str, reason: str) -> None:
     """Give USD dollars of credits to ACCOUNT (name, address or id); a negative amount takes them back."""
     line = _account(account)
     try:
-        credits.grant(_till().store, line.id, _usd(usd), reason, ACTOR, datetime.now(UTC))
+        credits.grant(_till().store, line.id, _usd(usd), reason, actor(), datetime.now(UTC))
     except credits.BadGrant as error:
         raise click.ClickException(str(error)) from error
     left = credits.balance(_till().store, line.id).left_nanousd
@@ -94,7 +96,7 @@ def set_plan(account: str, plan_id: str, reason: str, until: datetime | None) ->
     ends_at = datetime.combine(until.date(), time(), UTC) if until else None
     if ends_at is not None and ends_at <= now:
         raise click.ClickException("--until must be a day to come.")
-    subscriptions.set_plan(till.store, line.id, plan, reason, ACTOR, now, ends_at)
+    subscriptions.set_plan(till.store, line.id, plan, reason, actor(), now, ends_at)
     click.echo(f"{line.name} is on {plan.name}{f' until {ends_at:%Y-%m-%d}' if ends_at else ''}.")
 
 

@@ -11,9 +11,11 @@ from flask.cli import AppGroup
 from llmrack import permissions as rights
 from llmrack.errors import Unavailable
 from llmrack.plans import Plan
-from llmrack.services import accounts, audit, operations
+from llmrack.services import accounts, operations, subscriptions
 from llmrack.services import keys as service
 from llmrack.services.rack import Rack
+
+from .actor import actor
 
 keys = AppGroup("keys", help="Make, list and revoke API keys.")
 
@@ -41,17 +43,19 @@ def create(
     names = tuple(part.strip() for part in permissions.split(",") if part.strip())
     try:
         rights.expand(names)
-        accounts.ensure(rack.store, account, now, plan)
+        owner = accounts.ensure(rack.store, account, now, plan, actor=actor())
         if plan is not None:
-            accounts.set_plan(rack.store, account, plan)
+            subscriptions.set_plan(rack.store, owner.id, plan, f"for the key {name}", actor(), now)
         issued = service.issue(
             rack.store,
+            owner.id,
+            now,
+            actor=actor(),
             name=name,
             mode=mode,
             permissions=names,
             expires_at=now + timedelta(days=expires_in_days) if expires_in_days else None,
-            account=account,
-            now=now,
+            most=None,
         )
     except (ValueError, Unavailable) as exc:
         raise click.ClickException(str(exc)) from exc
@@ -121,13 +125,13 @@ def _when(at: datetime | None) -> str:
 
 @keys.command("revoke")
 @click.argument("which")
-def revoke(which: str) -> None:
+@click.option("--reason", help="The key's owner reads it.")
+def revoke(which: str, reason: str | None) -> None:
     """Refuse a key from the next request on. WHICH is its id, its name, or how it starts."""
     try:
         rack, now = _rack(), datetime.now(UTC)
-        key = service.revoke(rack.store, which, now)
-        act = audit.Act("terminal", "key.revoke", key.account_id, f"key {key.id}, {key.name}")
-        audit.note(rack.store, act, now)
+        found = service.find(rack.store, which)
+        key = service.revoke(rack.store, found.account_id, found.id, now, actor=actor(), reason=reason)
     except (service.NoSuchKey, Unavailable) as exc:
         raise click.ClickException(str(exc)) from exc
     click.echo(f"Revoked key {key.id}, {key.name} ({key.redacted}).")

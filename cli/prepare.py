@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import click
@@ -13,9 +14,11 @@ from llmrack import deployment, outbox
 from llmrack.catalog import Model, full_tag
 from llmrack.engines.base import Engine
 from llmrack.errors import ApiError
-from llmrack.services import keys, windows
+from llmrack.services import accounts, keys, windows
 from llmrack.services.rack import Rack
 from llmrack.services.windows import Fit
+
+from .actor import actor
 
 
 @click.command()
@@ -30,7 +33,7 @@ def prepare() -> None:
         token = outbox.token(current_app.config["SECRET_KEY"])
         click.echo(f"Mails are not sent here; on this machine they are at {base_url}/outbox?token={token}\n")
     _say_models(rack)
-    if rack.settings.environment != "production" and not keys.any(rack.store):
+    if rack.settings.environment != "production" and not keys.exists(rack.store):
         _say_first_key(rack, base_url)
 
 
@@ -50,7 +53,7 @@ def _say_models(rack: Rack) -> None:
     click.echo()
     ready = [model for model in rack.catalog if model not in missing and not model.is_embedding]
     if outbox.is_loopback(urlsplit(url).hostname or ""):
-        _say_windows(_fits(engine, ready), is_first=not keys.any(rack.store))
+        _say_windows(_fits(engine, ready), is_first=not keys.exists(rack.store))
 
 
 def _fits(engine: Engine, models: list[Model]) -> list[Fit]:
@@ -97,7 +100,9 @@ def _missing(engine: Engine, models: list[Model]) -> list[Model]:
 
 
 def _say_first_key(rack: Rack, base_url: str) -> None:
-    issued = keys.issue(rack.store, name="first key", mode="test")
+    now = datetime.now(UTC)
+    owner = accounts.ensure(rack.store, accounts.LOCAL, now, actor=actor())
+    issued = keys.issue(rack.store, owner.id, now, actor=actor(), name="first key", mode="test")
     model = next(iter(rack.catalog)).id
     click.echo("Your first key works in test mode: real shapes, no model, free. It is shown only now:\n")
     click.echo(f"  export LLMRACK_API_KEY={issued.secret}\n")

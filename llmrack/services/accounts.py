@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from ..plans import Plan
 from ..store.db import Store
 from ..store.models import Account, Balance
-from . import credits, subscriptions
+from ..store.people import WebSession
+from . import audit
 
 LOCAL = "local"
 
 
 class NoSuchAccount(LookupError):
-    """No account has this name; the message says so."""
+    """No account has this id, name or address; the message says so."""
 
 
 @dataclass(frozen=True)
@@ -37,46 +38,15 @@ def find(store: Store, name: str) -> AccountFacts:
         return _get(connection, name)
 
 
-def ensure(store: Store, name: str, now: datetime, plan: Plan | None = None) -> AccountFacts:
+def ensure(store: Store, name: str, now: datetime, plan: Plan | None = None, *, actor: str) -> AccountFacts:
     """The account of this name, made if there is none yet: with `plan`, or with whichever is the default one."""
     with store.write() as connection:
-        row = connection.execute(select(Account.id).where(Account.name == name)).first()
-        if row is None:
-            _create(connection, name, plan, now)
+        if connection.execute(select(Account.id).where(Account.name == name)).first() is None:
+            row = {"name": name, "plan_id": plan.id if plan else None, "created_at": now}
+            account_id = connection.execute(insert(Account).values(row).returning(Account.id)).scalar_one()
+            connection.execute(insert(Balance).values(account_id=account_id))
+            audit.record(connection, audit.Act(actor, "account.create", account_id, name), now)
         return _get(connection, name)
-
-
-def set_plan(store: Store, name: str, plan: Plan) -> None:
-    """Put an account on `plan` for good, from its next request on. Raises NoSuchAccount."""
-    with store.write() as connection:
-        account, now = _get(connection, name), datetime.now(UTC)
-        subscriptions.move(connection, account.id, subscriptions.Tenure(plan.id), "set", "operator", now)
-
-
-def disable(store: Store, name: str, now: datetime) -> None:
-    """Refuse every key of an account, from the next request on. Raises NoSuchAccount."""
-    _change(store, name, disabled_at=now)
-
-
-def enable(store: Store, name: str) -> None:
-    """Undo `disable`. Raises NoSuchAccount."""
-    _change(store, name, disabled_at=None)
-
-
-def add_credit(store: Store, name: str, amount_nanousd: int) -> int:
-    """Give an account credits; the new total paid in. Raises NoSuchAccount."""
-    with store.write() as connection:
-        account = _get(connection, name)
-        entry = credits.Entry(account.id, credits.GRANTED, amount_nanousd, "added", "operator")
-        return credits.book(connection, entry, datetime.now(UTC))
-
-
-def _create(connection: Connection, name: str, plan: Plan | None, now: datetime) -> None:
-    statement = (
-        insert(Account).values(name=name, plan_id=plan.id if plan else None, created_at=now).returning(Account.id)
-    )
-    account_id = connection.execute(statement).scalar_one()
-    connection.execute(insert(Balance).values(account_id=account_id))
 
 
 def _get(connection: Connection, name: str) -> AccountFacts:
@@ -87,7 +57,25 @@ def _get(connection: Connection, name: str) -> AccountFacts:
     return AccountFacts(*row)
 
 
-def _change(store: Store, name: str, **values: object) -> None:
+def disable(store: Store, account_id: int, reason: str, now: datetime, *, actor: str) -> None:
+    """Refuse every key of an account from the next request on, and end its sessions. Raises NoSuchAccount.
+
+    The owner reads `reason` where a sign-in with the right password is refused.
+    """
     with store.write() as connection:
-        if connection.execute(update(Account).where(Account.name == name).values(**values)).rowcount == 0:
-            raise NoSuchAccount(f"There is no account named {name}.")
+        _set_disabled(connection, account_id, now, reason)
+        connection.execute(delete(WebSession).where(WebSession.account_id == account_id))
+        audit.record(connection, audit.Act(actor, "account.disable", account_id, reason), now)
+
+
+def enable(store: Store, account_id: int, now: datetime, *, actor: str) -> None:
+    """Undo `disable`. Raises NoSuchAccount."""
+    with store.write() as connection:
+        _set_disabled(connection, account_id, None, None)
+        audit.record(connection, audit.Act(actor, "account.enable", account_id, ""), now)
+
+
+def _set_disabled(connection: Connection, account_id: int, at: datetime | None, reason: str | None) -> None:
+    values = {"disabled_at": at, "disabled_reason": reason and reason[:500]}
+    if not connection.execute(update(Account).where(Account.id == account_id).values(values)).rowcount:
+        raise NoSuchAccount(f"There is no account {account_id}.")

@@ -11,6 +11,9 @@ from ..store.billing import AuditEntry
 from ..store.db import Store
 from ..store.models import Account
 
+# The person whose account it is. Everybody else goes by address, or as `terminal:<user of the machine>`.
+OWNER = "owner"
+
 
 @dataclass(frozen=True)
 class Act:
@@ -48,9 +51,14 @@ def note(store: Store, act: Act, now: datetime) -> None:
 
 
 def entries(
-    store: Store, *, account_id: int | None = None, before_id: int | None = None, limit: int = 50
+    store: Store,
+    *,
+    account_id: int | None = None,
+    before_id: int | None = None,
+    limit: int = 50,
+    has_owners: bool = True,
 ) -> list[ActFacts]:
-    """The newest lines first, of one account or of all."""
+    """The newest lines first, of one account or of all; what owners did to their own can be left out."""
     columns = (
         AuditEntry.id,
         AuditEntry.at,
@@ -63,6 +71,8 @@ def entries(
     statement = select(*columns).outerjoin(Account, Account.id == AuditEntry.account_id)
     if account_id is not None:
         statement = statement.where(AuditEntry.account_id == account_id)
+    if not has_owners:
+        statement = statement.where(AuditEntry.actor != OWNER)
     if before_id is not None:
         statement = statement.where(AuditEntry.id < before_id)
     with store.read() as connection:

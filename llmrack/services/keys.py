@@ -1,19 +1,31 @@
-"""API keys: made once, listed, revoked at once. `callers` says who is behind one."""
+"""API keys: made once, listed, changed, revoked at once. `callers` says who is behind one.
+
+Every function but `find` and `list_all` finds a key by its account and id together.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, literal, or_, select, update
 
 from .. import permissions as rights
 from ..store import locks
+from ..store.base import UtcTime
 from ..store.db import Store
 from ..store.models import Account, Key
-from . import accounts, keytext
+from . import audit, keytext
 
+# How long a replaced key goes on working, so that it can be exchanged everywhere.
+OVERLAP = timedelta(hours=24)
+# A revoked or expired key stays in the list this long.
+SHOWN = timedelta(days=90)
+# One account cannot fill the table.
+MOST = 200
+# Replaced keys still work for a day, so that an account with as many keys as it may have can replace some.
+ROTATIONS_BEYOND = 20
 # Revoked keys stay in the table, so what an account can make in a day is bounded too.
 MADE_IN_A_DAY = 500
 
@@ -56,6 +68,7 @@ class KeyFacts:
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    revoked_reason: str | None
     last_used_at: datetime | None
     account_id: int
     paused_at: datetime | None
@@ -80,53 +93,44 @@ class Issued:
 
 def issue(
     store: Store,
+    account_id: int,
+    now: datetime,
     *,
+    actor: str,
     name: str,
     mode: str,
     permissions: tuple[str, ...] = (rights.ALL,),
     expires_at: datetime | None = None,
-    account: str | None = None,
-    now: datetime | None = None,
-    requests_per_minute: int | None = None,
-    tokens_per_day: int | None = None,
-    restrictions: Restrictions | None = None,
-    account_id: int | None = None,
+    restrictions: Restrictions = NO_RESTRICTIONS,
     paused_at: datetime | None = None,
-    most: int | None = None,
+    most: int | None = MOST,
 ) -> Issued:
-    """Make a key for the account of this id or name, or for the local one, which is made when it is first needed.
+    """Make a key, paused from the start where the one that it replaces is.
 
-    `most` bounds how many working keys the account may have then.
-    Raises ValueError for an unknown mode or permission, NoSuchAccount for an unknown account, TooManyKeys.
+    `most` bounds how many working keys the account may have then; None leaves that to the operator.
+    Raises ValueError for an unknown mode or permission, TooManyKeys.
     """
     rights.expand(permissions)
-    now = now or datetime.now(UTC)
     secret = keytext.generate(mode)
-    if account_id is None:
-        owner = accounts.find(store, account) if account else accounts.ensure(store, accounts.LOCAL, now)
-        account_id = owner.id
-    own = restrictions or Restrictions(requests_per_minute=requests_per_minute, tokens_per_day=tokens_per_day)
+    row = {
+        "account_id": account_id,
+        "name": name,
+        "mode": mode,
+        "permissions": ",".join(permissions),
+        "secret_sha256": keytext.digest(secret),
+        "prefix": secret[:12],
+        "last4": secret[-4:],
+        "created_at": now,
+        "expires_at": expires_at,
+        "paused_at": paused_at,
+        **_columns(restrictions),
+    }
     with store.write() as connection:
         if most is not None:
             locks.hold(connection, f"keys:{account_id}")
             _require_room(connection, account_id, now, most)
-        key_id = connection.execute(
-            insert(Key)
-            .values(
-                account_id=account_id,
-                name=name,
-                mode=mode,
-                permissions=",".join(permissions),
-                secret_sha256=keytext.digest(secret),
-                prefix=secret[:12],
-                last4=secret[-4:],
-                created_at=now,
-                expires_at=expires_at,
-                paused_at=paused_at,
-                **columns(own),
-            )
-            .returning(Key.id)
-        ).scalar_one()
+        key_id = connection.execute(insert(Key).values(row).returning(Key.id)).scalar_one()
+        audit.record(connection, audit.Act(actor, "key.create", account_id, f"key {key_id}, {name}, {mode}"), now)
     return Issued(secret, select_where(store, Key.id == key_id)[0])
 
 
@@ -143,7 +147,7 @@ def _require_room(connection: Connection, account_id: int, now: datetime, most: 
         raise TooManyKeys(f"An account makes at most {MADE_IN_A_DAY} keys in a day.")
 
 
-def columns(own: Restrictions) -> dict[str, object]:
+def _columns(own: Restrictions) -> dict[str, object]:
     """The restrictions as the row has them."""
     return {
         "requests_per_minute": own.requests_per_minute,
@@ -159,25 +163,14 @@ def list_all(store: Store) -> list[KeyFacts]:
     return select_where(store, Key.id > 0)
 
 
-def any(store: Store) -> bool:
+def exists(store: Store) -> bool:
     """Whether any key was ever made."""
     with store.read() as connection:
         return connection.execute(select(Key.id).limit(1)).first() is not None
 
 
-def revoke(store: Store, which: str, now: datetime) -> KeyFacts:
-    """Refuse a key from the next request on; `which` is its id, its name, or how it starts.
-
-    A key that was revoked before keeps its date. Raises NoSuchKey when none fits, or several do.
-    """
-    found = _find(store, which)
-    with store.write() as connection:
-        statement = update(Key).where(Key.id == found.id, Key.revoked_at.is_(None)).values(revoked_at=now)
-        connection.execute(statement)
-    return select_where(store, Key.id == found.id)[0]
-
-
-def _find(store: Store, which: str) -> KeyFacts:
+def find(store: Store, which: str) -> KeyFacts:
+    """The key with this id, this name, or this start. Raises NoSuchKey when none fits, or several do."""
     tries: list[ColumnElement[bool]] = [Key.id == int(which)] if which.isascii() and which.isdigit() else []
     tries.append(Key.name == which)
     if which.startswith("rl_") and len(which) >= len("rl_live_") + 1:
@@ -191,6 +184,123 @@ def _find(store: Store, which: str) -> KeyFacts:
         if found:
             return found[0]
     raise NoSuchKey(f"No key has the id, the name or the start {which}. `flask keys list` shows them all.")
+
+
+def of_account(store: Store, account_id: int, now: datetime) -> list[KeyFacts]:
+    """The keys of an account, newest first: those that work, and those that ended a short while ago."""
+    since = now - SHOWN
+    is_recent = or_(Key.revoked_at.is_(None), Key.revoked_at > since)
+    is_known = or_(Key.expires_at.is_(None), Key.expires_at > since)
+    return select_where(store, (Key.account_id == account_id) & is_recent & is_known)[::-1]
+
+
+def working(store: Store, account_id: int, now: datetime) -> list[KeyFacts]:
+    """The live keys of an account that are accepted now, or again once they are resumed; newest first."""
+    found = of_account(store, account_id, now)
+    return [key for key in found if key.mode == "live" and key.state(now) in ("active", "paused")]
+
+
+def get(store: Store, account_id: int, key_id: int) -> KeyFacts:
+    """Raises NoSuchKey, also for another account's key."""
+    found = select_where(store, (Key.id == key_id) & (Key.account_id == account_id))
+    if not found:
+        raise NoSuchKey(f"This account has no key {key_id}.")
+    return found[0]
+
+
+def change(
+    store: Store,
+    account_id: int,
+    key_id: int,
+    *,
+    name: str,
+    permissions: tuple[str, ...],
+    expires_at: datetime | None,
+    restrictions: Restrictions,
+) -> KeyFacts:
+    """Give a key another name, other rights or limits. Raises NoSuchKey, or ValueError for an unknown permission."""
+    rights.expand(permissions)
+    values = {
+        "name": name,
+        "permissions": ",".join(permissions),
+        "expires_at": expires_at,
+        **_columns(restrictions),
+    }
+    return _update(store, account_id, key_id, values)
+
+
+def pause(store: Store, account_id: int, key_id: int, now: datetime) -> KeyFacts:
+    """Refuse a key until `resume`. Raises NoSuchKey."""
+    return _update(store, account_id, key_id, {"paused_at": func.coalesce(Key.paused_at, literal(now, UtcTime))})
+
+
+def resume(store: Store, account_id: int, key_id: int) -> KeyFacts:
+    """Undo `pause`. Raises NoSuchKey."""
+    return _update(store, account_id, key_id, {"paused_at": None})
+
+
+def revoke(
+    store: Store, account_id: int, key_id: int, now: datetime, *, actor: str, reason: str | None = None
+) -> KeyFacts:
+    """Refuse a key for good, from the next request on. One that was revoked before keeps its date and reason.
+
+    The owner of the account reads `reason`. Raises NoSuchKey.
+    """
+    key = get(store, account_id, key_id)
+    with store.write() as connection:
+        same = (Key.id == key_id, Key.account_id == account_id, Key.revoked_at.is_(None))
+        values = {"revoked_at": now, "revoked_reason": reason and reason[:500]}
+        if connection.execute(update(Key).where(*same).values(values)).rowcount:
+            detail = f"key {key_id}, {key.name}{f': {reason}' if reason else ''}"
+            audit.record(connection, audit.Act(actor, "key.revoke", account_id, detail), now)
+    return get(store, account_id, key_id)
+
+
+def revoke_live(store: Store, account_id: int, now: datetime, *, actor: str) -> int:
+    """Refuse every live key of an account for good; how many worked until now."""
+    mine = (Key.account_id == account_id, Key.mode == "live", Key.revoked_at.is_(None))
+    is_accepted = or_(Key.expires_at.is_(None), Key.expires_at > now)
+    with store.write() as connection:
+        count = connection.execute(update(Key).where(*mine, is_accepted).values(revoked_at=now)).rowcount
+        if count:
+            audit.record(connection, audit.Act(actor, "key.revoke", account_id, f"all {count} live keys"), now)
+    return count
+
+
+def rotate(store: Store, account_id: int, key_id: int, now: datetime, *, actor: str) -> Issued:
+    """A new key like this one, which itself ends in a day. Raises NoSuchKey when it does not work any more,
+    TooManyKeys."""
+    old = get(store, account_id, key_id)
+    if old.state(now) not in ("active", "paused"):
+        raise NoSuchKey(f"Key {key_id} does not work any more, so there is nothing to replace. Make a new one.")
+    issued = issue(
+        store,
+        account_id,
+        now,
+        actor=actor,
+        name=old.name,
+        mode=old.mode,
+        permissions=old.permissions,
+        # A key that was made for so many days is replaced by one for as many.
+        expires_at=now + (old.expires_at - old.created_at) if old.expires_at else None,
+        restrictions=old.restrictions,
+        paused_at=old.paused_at,
+        most=MOST + ROTATIONS_BEYOND,
+    )
+    ends_at = now + OVERLAP
+    earlier = Key.expires_at.is_(None) | (Key.expires_at > ends_at)
+    with store.write() as connection:
+        connection.execute(update(Key).where(Key.id == old.id, earlier).values(expires_at=ends_at))
+        detail = f"key {key_id}, {old.name}, by key {issued.key.id}"
+        audit.record(connection, audit.Act(actor, "key.rotate", account_id, detail), now)
+    return issued
+
+
+def _update(store: Store, account_id: int, key_id: int, values: dict[str, Any]) -> KeyFacts:
+    with store.write() as connection:
+        statement = update(Key).where(Key.id == key_id, Key.account_id == account_id).values(**values)
+        connection.execute(statement)
+    return get(store, account_id, key_id)
 
 
 def select_where(store: Store, condition: ColumnElement[bool]) -> list[KeyFacts]:
@@ -217,6 +327,7 @@ def _facts(row: Any) -> KeyFacts:
         created_at=row.created_at,
         expires_at=row.expires_at,
         revoked_at=row.revoked_at,
+        revoked_reason=row.revoked_reason,
         last_used_at=row.last_used_at,
         account_id=row.account_id,
         paused_at=row.paused_at,

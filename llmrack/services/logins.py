@@ -9,13 +9,12 @@ from typing import Any
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import Connection, delete, exc, func, insert, literal, select, update
 
-from .. import money
 from ..store.base import UtcTime
 from ..store.billing import CLOSED, OPEN, Checkout
 from ..store.db import Store
 from ..store.models import Account, Balance, Key
 from ..store.people import Link, Login, RecoveryCode, WebSession
-from . import audit, credits, links, passwords
+from . import audit, links, passwords
 
 # No hash: no password fits it.
 NO_PASSWORD = "!"  # noqa: S105
@@ -40,6 +39,7 @@ class Person:
     is_operator: bool
     has_second_factor: bool
     is_disabled: bool
+    disabled_reason: str | None
 
 
 def address(text: str) -> str:
@@ -77,6 +77,7 @@ def _find(connection: Connection, condition: Any) -> Person | None:
         Login.is_operator,
         Login.totp_confirmed_at,
         Account.disabled_at,
+        Account.disabled_reason,
     )
     row = connection.execute(select(*columns).join(Login, Login.account_id == Account.id).where(condition)).first()
     if row is None:
@@ -89,11 +90,19 @@ def _find(connection: Connection, condition: Any) -> Person | None:
         is_operator=row.is_operator,
         has_second_factor=row.totp_confirmed_at is not None,
         is_disabled=row.disabled_at is not None,
+        disabled_reason=row.disabled_reason,
     )
 
 
 def sign_up(
-    store: Store, email: str, password: str, now: datetime, *, is_operator: bool = False, is_verified: bool = False
+    store: Store,
+    email: str,
+    password: str,
+    now: datetime,
+    *,
+    is_operator: bool = False,
+    is_verified: bool = False,
+    actor: str = audit.OWNER,
 ) -> int | None:
     """A new account's id; None when the address has one already, which takes just as long.
 
@@ -114,16 +123,18 @@ def sign_up(
                 "is_operator": is_operator,
             }
             connection.execute(insert(Login).values(login))
+            what = ", ".join(word for word, holds in (("confirmed", is_verified), ("operator", is_operator)) if holds)
+            audit.record(connection, audit.Act(actor, "account.create", account_id, what), now)
     except exc.IntegrityError:
         return None
     return int(account_id)
 
 
 def authenticate(store: Store, email: str, password: str) -> Person | None:
-    """Whoever signs in with this address and password. Every failure takes as long as every other one."""
+    """The person with this address and password, who may be disabled. Every failure takes as long as every other."""
     person = find(store, email)
     is_right = passwords.verify(person.password_hash if person else None, password)
-    if person is None or not is_right or person.is_disabled:
+    if person is None or not is_right:
         return None
     if passwords.is_outdated(person.password_hash):
         _change(store, person.account_id, password_hash=passwords.hash(password))
@@ -189,7 +200,7 @@ def _claim(connection: Connection, account_id: int, reason: str, now: datetime) 
     connection.execute(login.values(password_hash=NO_PASSWORD, password_changed_at=now, verified_at=now, **nothing))
     orders = update(Checkout).where(Checkout.account_id == account_id, Checkout.state == OPEN)
     connection.execute(orders.values(state=CLOSED, closed_at=now, version=Checkout.version + 1))
-    audit.record(connection, audit.Act("owner", "account.claimed", account_id, reason), now)
+    audit.record(connection, audit.Act(audit.OWNER, "account.claimed", account_id, reason), now)
 
 
 def _end_ways_in(connection: Connection, account_id: int, now: datetime) -> None:
@@ -234,29 +245,13 @@ def set_budget_mail(store: Store, account_id: int, wants: bool) -> None:
     _change(store, account_id, wants_budget_mail=wants)
 
 
-def set_operator(store: Store, account_id: int, is_operator: bool) -> None:
-    _change(store, account_id, is_operator=is_operator)
-
-
-def set_disabled(store: Store, account_id: int, at: datetime | None) -> None:
-    """Refuse the person and every key of the account from the next request on; None allows them again."""
+def set_operator(store: Store, account_id: int, is_operator: bool, now: datetime, *, actor: str) -> None:
+    """Let a person see and change every account, or not any more."""
     with store.write() as connection:
-        connection.execute(update(Account).where(Account.id == account_id).values(disabled_at=at))
-
-
-class CreditsLeft(Exception):
-    """The account has more credits than its owner gave up."""
-
-
-def leave(store: Store, account_id: int, now: datetime, *, gives_up_nanousd: int = 0) -> None:
-    """Delete an account: its keys end at once, and what names the person is gone. Usage stays, without a name.
-
-    Credits that are left are taken off the ledger, what requests still being answered hold stays for them. Raises
-    CreditsLeft when more are left than the owner gave up.
-    """
-    with store.write() as connection:
-        _give_up_credits(connection, account_id, gives_up_nanousd, now)
-        erase(connection, account_id, now)
+        same = Login.account_id == account_id
+        connection.execute(update(Login).where(same).values(is_operator=is_operator))
+        action = "account.operator" if is_operator else "account.operator.remove"
+        audit.record(connection, audit.Act(actor, action, account_id, ""), now)
 
 
 def erase(connection: Connection, account_id: int, now: datetime) -> None:
@@ -265,22 +260,6 @@ def erase(connection: Connection, account_id: int, now: datetime) -> None:
     connection.execute(delete(Login).where(Login.account_id == account_id))
     gone = {"name": f"deleted-{account_id}", "email": None, "disabled_at": now}
     connection.execute(update(Account).where(Account.id == account_id).values(gone))
-
-
-def _give_up_credits(connection: Connection, account_id: int, at_most_nanousd: int, now: datetime) -> None:
-    columns = (Balance.paid_nanousd - Balance.spent_nanousd, Balance.held_nanousd)
-    # Locked, because requests and payments move it meanwhile.
-    balance = select(*columns).where(Balance.account_id == account_id).with_for_update()
-    row = connection.execute(balance).first()
-    left, held = row or (0, 0)
-    if left > at_most_nanousd:
-        raise CreditsLeft
-    given_up = max(0, left - held)
-    if given_up:
-        entry = credits.Entry(account_id, credits.GRANTED, -given_up, "Given up when the account was deleted", "owner")
-        credits.book(connection, entry, now)
-    detail = f"{money.usd_text(given_up)} USD of credits given up" if given_up else "no credits left"
-    audit.record(connection, audit.Act("owner", "account.deleted", account_id, detail), now)
 
 
 def _change(store: Store, account_id: int, **values: object) -> None:

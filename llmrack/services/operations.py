@@ -1,4 +1,4 @@
-"""What the operator looks at and changes: all accounts, what they use and pay, their keys. Every change is recorded."""
+"""What the operator looks at: all accounts, what they use and what they pay."""
 
 from __future__ import annotations
 
@@ -6,22 +6,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, case, cast, func, or_, select, update
+from sqlalchemy import BigInteger, ColumnElement, case, cast, func, or_, select
 
 from ..clients.provider import NANOUSD_PER_CENT
 from ..plans import Plan, Plans
 from ..store.billing import BOUGHT, REFUNDED, CreditEntry, Invoice, Subscription
 from ..store.db import Store
-from ..store.models import LIVE, Account, Balance, Key, UsageDay
+from ..store.models import LIVE, Account, Balance, UsageDay
 from ..store.people import Login
-from . import audit, subscriptions
+from . import subscriptions
+from .accounts import NoSuchAccount
 from .usage import DayUsage
 
 PAGE = 50
-
-
-class NoSuchAccount(LookupError):
-    """No account has this id, name or address; the message says so."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +33,7 @@ class AccountLine:
     left_nanousd: int
     created_at: datetime
     disabled_at: datetime | None
+    disabled_reason: str | None
     can_sign_in: bool
     is_operator: bool
 
@@ -87,6 +85,7 @@ _COLUMNS = (
     Account.next_plan_id,
     Account.created_at,
     Account.disabled_at,
+    Account.disabled_reason,
     Login.account_id.label("login_id"),
     Login.is_operator,
     (func.coalesce(Balance.paid_nanousd, 0) - func.coalesce(Balance.spent_nanousd, 0)).label("left"),
@@ -150,30 +149,10 @@ def _line(row: Any, plans: Plans, now: datetime) -> AccountLine:
         left_nanousd=row.left,
         created_at=row.created_at,
         disabled_at=row.disabled_at,
+        disabled_reason=row.disabled_reason,
         can_sign_in=row.login_id is not None,
         is_operator=bool(row.is_operator),
     )
-
-
-def set_disabled(store: Store, account_id: int, is_disabled: bool, actor: str, now: datetime) -> None:
-    """Refuse an account's keys and sessions from the next request on, or let them in again. Raises NoSuchAccount."""
-    with store.write() as connection:
-        statement = update(Account).where(Account.id == account_id).values(disabled_at=now if is_disabled else None)
-        if not connection.execute(statement).rowcount:
-            raise NoSuchAccount(f"There is no account {account_id}.")
-        action = "account.disable" if is_disabled else "account.enable"
-        audit.record(connection, audit.Act(actor, action, account_id, ""), now)
-
-
-def revoke_key(store: Store, account_id: int, key_id: int, actor: str, now: datetime) -> str | None:
-    """Refuse a key from the next request on; its name, or None when the account has no such key."""
-    with store.write() as connection:
-        same = (Key.id == key_id, Key.account_id == account_id)
-        name: str | None = connection.execute(select(Key.name).where(*same)).scalar()
-        if name is not None:
-            connection.execute(update(Key).where(*same, Key.revoked_at.is_(None)).values(revoked_at=now))
-            audit.record(connection, audit.Act(actor, "key.revoke", account_id, f"key {key_id}, {name}"), now)
-    return name
 
 
 def revenue(store: Store, first_day: str, last_day: str) -> list[RevenueDay]:

@@ -33,6 +33,7 @@ class Account(Base):
     nanousd_per_month: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(UtcTime)
     disabled_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    disabled_reason: Mapped[str | None] = mapped_column(String(500))
 
 
 class Balance(Base):
@@ -69,6 +70,7 @@ class Key(Base):
     created_at: Mapped[datetime] = mapped_column(UtcTime)
     expires_at: Mapped[datetime | None] = mapped_column(UtcTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    revoked_reason: Mapped[str | None] = mapped_column(String(500))
     last_used_at: Mapped[datetime | None] = mapped_column(UtcTime)
     requests_per_minute: Mapped[int | None] = mapped_column(BigInteger)
     tokens_per_day: Mapped[int | None] = mapped_column(BigInteger)

@@ -12,7 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from app import create_app
-from llmrack.services import callers, keyring, keys, logins
+from llmrack.services import callers, keys, logins
 from llmrack.services.keys import Restrictions
 from llmrack.services.metering import Admission, Meter, Settlement
 from tests.browser.conftest import PASSWORD, Tab, make_account
@@ -44,7 +44,7 @@ def key_id(site: Running) -> int:
     now, dice = datetime.now(UTC), random.Random(1)
 
     def make(name: str, mode: str = "live", **own: object) -> keys.Issued:
-        return keyring.issue(
+        return keys.issue(
             rack.store, person.account_id, now - timedelta(days=40), name=name, mode=mode, permissions=("all",),
             expires_at=now + timedelta(days=9), restrictions=Restrictions(**own),  # type: ignore[arg-type]
         )  # fmt: skip
@@ -52,8 +52,8 @@ def key_id(site: Running) -> int:
     first = make("laptop")
     make("first tries", "test")
     make("production", models=("phi-3-mini",), tokens_per_day=10, nanousd_per_month=10**9, addresses=("10.0.0.0/8",))
-    keyring.pause(rack.store, person.account_id, make("paused").key.id, now)
-    keyring.revoke(rack.store, person.account_id, make("revoked").key.id, now)
+    keys.pause(rack.store, person.account_id, make("paused").key.id, now)
+    keys.revoke(rack.store, person.account_id, make("revoked").key.id, now, actor="tests")
     clock = [now]
     meter = Meter(rack.store, clock=lambda: clock[0], owner="test")
     for number in range(60):

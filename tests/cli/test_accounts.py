@@ -10,8 +10,9 @@ from flask import Flask
 from flask_migrate import upgrade
 
 from app import create_app
-from llmrack.services import callers, keys, links, logins, sessions
+from llmrack.services import callers, links, logins, sessions
 from llmrack.services.rack import Rack
+from tests.support import made
 
 PASSWORD = "correct horse battery staple"
 
@@ -66,8 +67,8 @@ def test_disabling_ends_sessions_and_keys_at_once(app: Flask) -> None:
     person, now = logins.find(rack.store, "ada@example.com"), datetime.now(UTC)
     assert person is not None
     token = sessions.open(rack.store, person.account_id, now)
-    secret = keys.issue(rack.store, name="k", mode="test", account_id=person.account_id).secret
-    run(app, "disable", "ada@example.com")
+    secret = made.key(rack.store, name="k", mode="test", account_id=person.account_id).secret
+    run(app, "disable", "ada@example.com", "--reason", "It sends spam.")
     assert sessions.find(rack.store, token, now) is None
     with pytest.raises(callers.AuthenticationFailed, match="disabled"):
         callers.resolve(rack.store, rack.plans, secret, now)

@@ -70,7 +70,7 @@ def test_wrong_arguments_are_told_and_make_nothing(
 ) -> None:
     done = run.invoke(args=["keys", *arguments])
     assert (done.exit_code, said in done.output) == (code, True), done.output
-    assert not keys.any(app.extensions["llmrack"].store)
+    assert not keys.exists(app.extensions["llmrack"].store)
 
 
 def test_list_shows_keys_without_their_secrets(run: FlaskCliRunner) -> None:

@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 from flask import Flask
 from sqlalchemy import update
 
-from llmrack.services import callers, keys
+from llmrack.services import callers
 from llmrack.services.metering import Admission, Settlement
 from llmrack.store.models import Usage, UsageDay
+from tests.support import made
 
 from .test_keys import app
 
@@ -16,7 +17,7 @@ __all__ = ["app"]
 
 def use_once(app: Flask, days_ago: int) -> None:
     rack = app.extensions["llmrack"]
-    issued = keys.issue(rack.store, name="k", mode="live")
+    issued = made.key(rack.store, name="k", mode="live")
     caller = callers.resolve(rack.store, rack.plans, issued.secret, datetime.now(UTC))
     request_id = f"req_{issued.key.id}"
     rack.meter.admit(Admission(request_id, caller, "chat", rack.catalog.get("phi-3-mini"), 1, 1, None, False))

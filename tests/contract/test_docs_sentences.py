@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from llmrack.services import accounts
 from llmrack.services.rack import Rack
 from llmrack.wire.headers import HEADERS
+from tests.support import made
 from tests.support.fake_ollama import FakeOllama
 from tests.support.visitor import Visitor, make_person
 from tests.v1.conftest import Api, issue, make_app
@@ -39,7 +39,7 @@ def new(app: Flask) -> New:
     def make(plan: str) -> tuple[Api, Api]:
         rack: Rack = app.extensions["llmrack"]
         name = f"sentences-{next(_names)}"
-        accounts.ensure(rack.store, name, datetime.now(UTC), rack.plans.get(plan))
+        made.account(rack.store, name, datetime.now(UTC), rack.plans.get(plan))
         return Api(app.test_client(), issue(rack, name, "live")), Api(app.test_client(), issue(rack, name, "test"))
 
     return make

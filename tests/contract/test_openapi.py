@@ -14,12 +14,12 @@ from flask import Flask
 from referencing.jsonschema import DRAFT202012
 
 from llmrack.errors import ERRORS
-from llmrack.services import accounts
 from llmrack.services.rack import Rack
 from llmrack.wire import fields
 from llmrack.wire.operations import OPERATIONS
 from tests.contract.api import opened
 from tests.contract.test_fields import BASE, examples
+from tests.support import made
 from tests.support.fake_ollama import FakeOllama
 from tests.v1.conftest import Api, issue
 from tests.wire.support import WEATHER
@@ -37,7 +37,7 @@ def app(tmp_path_factory: pytest.TempPathFactory, fake_ollama: FakeOllama) -> It
 @pytest.fixture(scope="module")
 def api(app: Flask) -> Api:
     rack: Rack = app.extensions["llmrack"]
-    account = accounts.ensure(rack.store, "roomy", datetime.now(UTC), rack.plans.get("business"))
+    account = made.account(rack.store, "roomy", datetime.now(UTC), rack.plans.get("business"))
     return Api(app.test_client(), issue(rack, account.name, "test"))
 
 

@@ -13,10 +13,10 @@ from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from llmrack.services import accounts
 from llmrack.services.rack import Rack
 from tests.contract import fuzzing
 from tests.contract.api import opened
+from tests.support import made
 from tests.support.fake_ollama import FakeOllama
 from tests.v1.conftest import Api, issue
 from tests.wire.test_properties import requests, values
@@ -40,7 +40,7 @@ def app(tmp_path_factory: pytest.TempPathFactory, fake_ollama: FakeOllama) -> It
 @pytest.fixture(scope="module")
 def api(app: Flask) -> Api:
     rack: Rack = app.extensions["llmrack"]
-    account = accounts.ensure(rack.store, "roomy", datetime.now(UTC), rack.plans.get("business"))
+    account = made.account(rack.store, "roomy", datetime.now(UTC), rack.plans.get("business"))
     return Api(app.test_client(), issue(rack, account.name, "test"))
 
 

@@ -17,11 +17,11 @@ from typing import Any
 from sqlalchemy import select
 
 from llmrack.money import nanousd
-from llmrack.services import accounts
 from llmrack.services.metering import Grant, Meter, Settlement
 from llmrack.store.base import Base
 from llmrack.store.db import Store, Transaction
 from llmrack.store.models import Usage
+from tests.support import made
 from tests.support.stores import Clock, Desk, opened
 
 
@@ -64,7 +64,7 @@ def run(url: str, times: int) -> dict[str, Any]:
         Base.metadata.create_all(store.engine)
         desk = Desk(store, Meter(store, clock=Clock(), owner="parent"), Clock())
         caller = desk.caller("payg")
-        accounts.add_credit(store, "ada", nanousd("100"))
+        made.credit(store, "ada", nanousd("100"))
         # The first request of a day takes one statement more than the others.
         desk.spend(caller, 1, 1)
         points = {}

@@ -19,10 +19,11 @@ import gevent
 
 from llmrack.errors import Unavailable
 from llmrack.plans import Plans
-from llmrack.services import accounts, callers, keys
+from llmrack.services import callers
 from llmrack.services.metering import Meter, Settlement
 from llmrack.store.base import Base
 from llmrack.store.db import Store
+from tests.support import made
 from tests.support.stores import Clock, Desk, opened
 
 ACCOUNTS = 50
@@ -43,8 +44,8 @@ class Crowd:
         self.secrets: dict[int, str] = {}
         self.wrong = self.finished = self.away = 0
         for number in range(ACCOUNTS):
-            account = accounts.ensure(store, f"a{number}", datetime.now(UTC), self.wide)
-            issued = keys.issue(store, name="k", mode="live", account=account.name)
+            account = made.account(store, f"a{number}", datetime.now(UTC), self.wide)
+            issued = made.key(store, name="k", mode="live", account=account.name)
             self.secrets[account.id] = issued.secret
 
     def request(self, account_id: int) -> None:

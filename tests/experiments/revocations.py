@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from llmrack import plans
-from llmrack.services import accounts, keys
+from tests.support import made
 from tests.support.clients import Answer
 
 from .rig import Bench, Figures
@@ -28,11 +28,11 @@ def _change_everything(rig: Bench, account: str) -> float:
     pro = plans.load(rig.folder / "instance" / "plans.toml").get("pro")
     for key in (first, second):
         assert _all(lambda key=key: rig.get(key), _is_ok)
-    keys.revoke(rig.store, first, datetime.now(UTC))
+    made.revoke(rig.store, first, datetime.now(UTC))
     revoked_s = _until(lambda: rig.get(first), _is_refused)
-    accounts.set_plan(rig.store, account, pro)
+    made.put_on(rig.store, account, pro)
     changed_s = _until(lambda: rig.get(second), _is_pro)
-    accounts.disable(rig.store, account, datetime.now(UTC))
+    made.disable(rig.store, account, datetime.now(UTC))
     return max(revoked_s, changed_s, _until(lambda: rig.get(second), _is_refused))
 
 

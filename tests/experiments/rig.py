@@ -16,10 +16,10 @@ from typing import Any, TypeVar
 from sqlalchemy import select
 
 from llmrack import plans
-from llmrack.services import accounts, keys
 from llmrack.services.metering import Meter
 from llmrack.store.db import Store
 from llmrack.store.models import Account, Usage, UsageDay
+from tests.support import made
 from tests.support.clients import Answer, Client
 from tests.support.databases import PostgreSQL, Redis
 from tests.support.fake_ollama import FakeOllama
@@ -89,8 +89,8 @@ class Bench:
 
     def key(self, plan: str = "wide", mode: str = "live", account: str = "") -> str:
         now, account = datetime.now(UTC), account or self.account
-        accounts.ensure(self.store, account, now, plans.load(self.folder / "instance" / "plans.toml").get(plan))
-        return keys.issue(self.store, name="experiment", mode=mode, account=account, now=now).secret
+        made.account(self.store, account, now, plans.load(self.folder / "instance" / "plans.toml").get(plan))
+        return made.key(self.store, name="experiment", mode=mode, account=account, now=now).secret
 
     def ask(self, key: str, prompt: str = "hi", *, stream: bool = False, **fields: Any) -> Client:
         """A connection on which a chat has been asked for."""

@@ -13,6 +13,7 @@ from flask import Flask
 from llmrack.services import accounts, audit, billing, credits, keys, logins, totp
 from llmrack.services.billing import Till
 from llmrack.services.rack import Rack
+from tests.support import made
 from tests.support.shops import close, make_app
 from tests.support.visitor import PASSWORD, Visitor, make_person
 
@@ -23,7 +24,7 @@ CHANGES = ("credits", "plan", "disable", "enable", "keys/1/revoke")
 @pytest.fixture
 def operator(app: Flask, member: Visitor, email: str) -> Visitor:
     rack: Rack = app.extensions["llmrack"]
-    logins.set_operator(rack.store, accounts.find(rack.store, email).id, True)
+    logins.set_operator(rack.store, accounts.find(rack.store, email).id, True, datetime.now(UTC), actor="tests")
     return member
 
 
@@ -77,7 +78,7 @@ def test_credits_are_given_with_a_reason_and_the_password(
     assert give(operator, subject, "5", "for the outage") == 303
     assert give(operator, subject, "-1.50", "one too many") == 303
     assert left(app, subject) == 3_500_000_000
-    acts = audit.entries(store, account_id=subject)
+    acts = audit.entries(store, account_id=subject, has_owners=False)
     assert [(act.actor, act.action, act.detail) for act in acts] == [
         (email, "credits.grant", "-1.50 USD: one too many"),
         (email, "credits.grant", "5.00 USD: for the outage"),
@@ -117,7 +118,7 @@ def test_a_plan_is_set_until_a_day(app: Flask, operator: Visitor, subject: int, 
     assert operator.post(path, form).status_code == 303
     terms = billing.terms(Till(rack.store, rack.plans), subject, datetime.now(UTC))
     assert (terms.plan.id, terms.ends_at.date(), terms.next_plan.id) == ("business", until, "free")
-    assert [act.action for act in audit.entries(rack.store, account_id=subject)] == ["plan.set"]
+    assert [act.action for act in audit.entries(rack.store, account_id=subject)] == ["plan.set", "account.create"]
 
 
 def test_a_disabled_account_is_out_at_once_and_can_come_back(
@@ -127,32 +128,50 @@ def test_a_disabled_account_is_out_at_once_and_can_come_back(
     person = another()
     person.sign_in(logins.get(rack.store, subject).email)
     assert person.is_signed_in()
-    operator.post(f"/admin/accounts/{subject}/disable")
+    assert "Disable this account" in operator.get(f"/admin/accounts/{subject}/disable").text
+    assert operator.post(f"/admin/accounts/{subject}/disable", {"reason": " "}).status_code == 400
+    assert person.is_signed_in()
+    operator.post(f"/admin/accounts/{subject}/disable", {"reason": "It sends spam."})
     assert not person.is_signed_in()
-    assert "disabled" in operator.get(f"/admin/accounts/{subject}").text
+    refused = person.sign_in(logins.get(rack.store, subject).email)
+    assert refused.status_code == 403
+    assert "This account is disabled. The reason: It sends spam." in refused.text
+    assert "It sends spam." not in person.sign_in(logins.get(rack.store, subject).email, "a wrong password").text
+    assert "It sends spam." in operator.get(f"/admin/accounts/{subject}").text
     operator.post(f"/admin/accounts/{subject}/enable")
     assert [act.action for act in audit.entries(rack.store, account_id=subject)] == [
         "account.enable",
         "account.disable",
+        "account.create",
     ]
+    assert person.sign_in(logins.get(rack.store, subject).email).status_code == 303
 
 
 def test_operators_do_not_lock_themselves_out(app: Flask, operator: Visitor, email: str) -> None:
     own = accounts.find(app.extensions["llmrack"].store, email).id
-    operator.post(f"/admin/accounts/{own}/disable")
+    operator.post(f"/admin/accounts/{own}/disable", {"reason": "me"})
     assert operator.is_signed_in()
 
 
-def test_a_key_is_revoked_only_through_its_own_account(app: Flask, operator: Visitor, subject: int) -> None:
+def test_a_key_is_revoked_with_a_reason_and_only_through_its_own_account(
+    app: Flask, operator: Visitor, another: Callable[[], Visitor], subject: int
+) -> None:
     rack: Rack = app.extensions["llmrack"]
-    issued = keys.issue(rack.store, name="leaked", mode="live", account_id=subject)
+    issued = made.key(rack.store, name="leaked", mode="live", account_id=subject)
     other = make_person(app, f"other{datetime.now(UTC).timestamp()}@example.com")
-    assert operator.post(f"/admin/accounts/{other}/keys/{issued.key.id}/revoke").status_code == 404
-    assert operator.post(f"/admin/accounts/{subject}/keys/{issued.key.id}/revoke").status_code == 303
+    why = {"reason": "It is in a public repository."}
+    assert operator.get(f"/admin/accounts/{other}/keys/{issued.key.id}/revoke").status_code == 404
+    assert operator.post(f"/admin/accounts/{other}/keys/{issued.key.id}/revoke", why).status_code == 404
+    assert "Revoke “leaked”?" in operator.get(f"/admin/accounts/{subject}/keys/{issued.key.id}/revoke").text
+    assert operator.post(f"/admin/accounts/{subject}/keys/{issued.key.id}/revoke").status_code == 400
+    assert operator.post(f"/admin/accounts/{subject}/keys/{issued.key.id}/revoke", why).status_code == 303
+    person = another()
+    person.sign_in(logins.get(rack.store, subject).email)
+    assert "It is in a public repository." in person.get("/dashboard/keys").text
     (found,) = [key for key in keys.list_all(rack.store) if key.id == issued.key.id]
     assert found.revoked_at is not None
-    (act,) = audit.entries(rack.store, account_id=subject)
-    assert (act.action, act.detail) == ("key.revoke", f"key {issued.key.id}, leaked")
+    act = audit.entries(rack.store, account_id=subject)[0]
+    assert (act.action, act.detail) == ("key.revoke", f"key {issued.key.id}, leaked: It is in a public repository.")
 
 
 def test_accounts_are_found_by_part_of_their_address(app: Flask, operator: Visitor) -> None:
@@ -173,7 +192,7 @@ def test_where_a_second_factor_is_required_the_pages_of_operators_open_with_it_o
     rack: Rack = app.extensions["llmrack"]
     try:
         ada_id, bob_id = make_person(app, "ada@example.com"), make_person(app, "bob@example.com")
-        logins.set_operator(rack.store, ada_id, True)
+        logins.set_operator(rack.store, ada_id, True, datetime.now(UTC), actor="tests")
         ada, bob = Visitor(app), Visitor(app, "10.252.0.1")
         ada.sign_in("ada@example.com")
         bob.sign_in("bob@example.com")

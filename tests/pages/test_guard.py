@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 
 from blueprints import playground
-from llmrack.services import callers, keyring, keys, logins, sessions
+from llmrack.services import callers, keys, logins, sessions
 from llmrack.services.metering import Admission, Settlement
 from llmrack.services.rack import Rack
 from llmrack.store.models import Account, Balance, Key
@@ -74,10 +74,11 @@ def test_a_form_without_its_token_or_from_another_site_is_403(
 ) -> None:
     me = logins.find(rack.store, email)
     assert me is not None
-    key = keyring.issue(
+    key = keys.issue(
         rack.store,
         me.account_id,
         datetime.now(UTC),
+        actor="tests",
         name="k",
         mode="test",
         permissions=("all",),
@@ -159,7 +160,7 @@ def test_nobody_sees_or_changes_what_belongs_to_another_account(
         secret = visitor.key(name=f"canary-{number}")
         request_id = f"req_{number:032x}"
         used(rack, secret, request_id)
-        key_id = keyring.list_all(rack.store, account_id, now)[0].id
+        key_id = keys.of_account(rack.store, account_id, now)[0].id
         session_id = sessions.list_all(rack.store, account_id, now)[0].id
         people.append((visitor, {"key": key_id, "session": session_id, "request": request_id}))
     with_ids = [
@@ -195,7 +196,7 @@ def test_a_filter_by_somebody_elses_key_shows_nothing(app: Flask, another: Calla
         visitor.sign_in(email)
     used(rack, first.key(name="canary key"), "req_" + "e" * 32)
     account_id = logins.find(rack.store, "filter1@example.com").account_id  # type: ignore[union-attr]
-    key_id = keyring.list_all(rack.store, account_id, datetime.now(UTC))[0].id
+    key_id = keys.of_account(rack.store, account_id, datetime.now(UTC))[0].id
     for path in ("", "/requests", "/export.csv", "/export.json"):
         page = second.get(f"/dashboard/usage{path}?mode=test&key={key_id}")
         assert page.status_code == 200
@@ -218,7 +219,7 @@ def test_fields_that_no_form_has_change_nothing(
     me = logins.find(rack.store, email)
     assert me is not None
     member.key()
-    key = keyring.list_all(rack.store, me.account_id, datetime.now(UTC))[0].id
+    key = keys.of_account(rack.store, me.account_id, datetime.now(UTC))[0].id
 
     def facts() -> list[object]:
         with rack.store.read() as connection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -62,7 +63,7 @@ def walker(
     visitor = another()
     if request.param != "signed out":
         account_id = make_person(app, email)
-        logins.set_operator(rack.store, account_id, request.param == "operator")
+        logins.set_operator(rack.store, account_id, request.param == "operator", datetime.now(UTC), actor="tests")
         visitor.sign_in(email)
     return visitor
 

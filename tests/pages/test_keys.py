@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from llmrack.services import keyring, keytext, logins
+from llmrack.services import keys, keytext, logins
 from llmrack.services.keys import KeyFacts
 from llmrack.services.rack import Rack
 from tests.support.visitor import Visitor
@@ -19,7 +19,7 @@ FORM = {"name": "laptop", "mode": "test", "permissions": ["all"], "expiry": ""}
 def owned(rack: Rack, email: str) -> list[KeyFacts]:
     person = logins.find(rack.store, email)
     assert person is not None
-    return keyring.list_all(rack.store, person.account_id, datetime.now(UTC))
+    return keys.of_account(rack.store, person.account_id, datetime.now(UTC))
 
 
 def ask(app: Flask, secret: str, address: str = "127.0.0.1", model: str = "phi-3-mini") -> TestResponse:

@@ -13,7 +13,7 @@ from flask import Flask
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from llmrack.services import keyring, logins
+from llmrack.services import keys, logins
 from llmrack.services.keys import KeyFacts
 from llmrack.services.rack import Rack
 from llmrack.store.models import Usage
@@ -27,7 +27,7 @@ API = {"Accept": "application/json", "Content-Type": "application/json"}
 def key_of(rack: Rack, email: str) -> KeyFacts:
     person = logins.find(rack.store, email)
     assert person is not None
-    return keyring.list_all(rack.store, person.account_id, datetime.now(UTC))[0]
+    return keys.of_account(rack.store, person.account_id, datetime.now(UTC))[0]
 
 
 def ask(visitor: Visitor, key_id: object, body: Any = BODY, **headers: str) -> TestResponse:

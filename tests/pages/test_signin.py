@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import update
 
-from llmrack.services import logins, sessions, throttle, totp
+from llmrack.services import accounts, logins, sessions, throttle, totp
 from llmrack.services.rack import Rack
 from llmrack.store.people import WebSession
 from tests.pages.conftest import Post
@@ -76,7 +76,7 @@ def test_an_old_cookie_is_refused_at_once_after(
         done = other.post("/reset/new", {"token": token, "password": "another good password"})
         assert done.headers["Location"] == "/login"
     elif event == "disable":
-        logins.set_disabled(rack.store, me.account_id, datetime.now(UTC))
+        accounts.disable(rack.store, me.account_id, "a test", datetime.now(UTC), actor="tests")
     elif event == "delete":
         member.post("/dashboard/settings/delete", {"proof": PASSWORD})
     else:

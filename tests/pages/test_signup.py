@@ -6,9 +6,10 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 
-from llmrack.services import keys, logins
+from llmrack.services import logins
 from llmrack.services.rack import Rack
 from tests.pages.conftest import Post
+from tests.support import made
 from tests.support.visitor import PASSWORD, Visitor, link_in, make_person
 
 
@@ -185,7 +186,7 @@ def test_a_server_can_be_closed_to_strangers(app: Flask, visitor: Visitor, email
 def live_key(rack: Rack, email: str) -> str:
     person = logins.find(rack.store, email)
     assert person is not None
-    return keys.issue(rack.store, name="k", mode="live", account_id=person.account_id).secret
+    return made.key(rack.store, name="k", mode="live", account_id=person.account_id).secret
 
 
 def test_an_address_that_is_changed_without_proof_is_its_owners_at_the_first_reset(

@@ -10,10 +10,11 @@ import pytest
 from flask import Flask
 
 from blueprints import budgetmail
-from llmrack.services import accounts, callers, logins
+from llmrack.services import callers, logins
 from llmrack.services.metering import Admission, Meter, Settlement
 from llmrack.services.rack import Rack
 from tests.pages.conftest import Post
+from tests.support import made
 from tests.support.visitor import Visitor
 
 
@@ -44,7 +45,7 @@ class Load:
 def load(app: Flask, member: Visitor, rack: Rack, email: str) -> Load:
     business = rack.plans.get("business")
     assert business is not None
-    accounts.set_plan(rack.store, email, business)
+    made.put_on(rack.store, email, business)
     return Load(rack, member.key(name="worker", mode="live"))
 
 
@@ -150,7 +151,7 @@ def test_mails_go_out_at_80_and_100_percent_once_a_day(
 ) -> None:
     free = rack.plans.get("free")
     assert free is not None
-    accounts.set_plan(rack.store, email, free)
+    made.put_on(rack.store, email, free)
     now = datetime.now(UTC)
 
     def mails() -> list[str]:
@@ -175,7 +176,7 @@ def test_whoever_switched_the_mails_off_gets_none(
 ) -> None:
     free = rack.plans.get("free")
     assert free is not None
-    accounts.set_plan(rack.store, email, free)
+    made.put_on(rack.store, email, free)
     assert member.post("/dashboard/settings/mails").status_code == 303
     assert logins.find(rack.store, email) is not None
     load.use(datetime.now(UTC), 9000, 900)

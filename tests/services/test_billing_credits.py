@@ -9,10 +9,11 @@ from sqlalchemy import delete, exc, select, update
 from llmrack.catalog import Model
 from llmrack.errors import InsufficientCredits, RateLimited, Unavailable
 from llmrack.money import nanousd
-from llmrack.services import billing, callers, credits, logins
+from llmrack.services import billing, callers, closing, credits
 from llmrack.services.metering import Settlement
 from llmrack.store.billing import CreditEntry
 from llmrack.store.models import Account, Balance
+from tests.support import made
 from tests.support.stores import NOON, PHI, Desk
 
 CENT = 10**7
@@ -219,11 +220,10 @@ def test_the_budget_of_a_key_is_not_carried_on_by_credits(desk: Desk) -> None:
 
 
 def test_what_an_account_chooses_is_read_with_its_key(desk: Desk) -> None:
-    from llmrack.services import keys
 
     account_id = desk.caller("pro").account_id
     billing.set_spending(desk.store, account_id, uses_credits=True, nanousd_per_month=7)
-    issued = keys.issue(desk.store, name="k", mode="live", account="ada", now=desk.clock())
+    issued = made.key(desk.store, name="k", mode="live", account="ada", now=desk.clock())
     caller = callers.resolve(desk.store, desk.plans, issued.secret, desk.clock())
     assert (caller.uses_credits, caller.account_nanousd_per_month, caller.plan.id) == (True, 7, "pro")
 
@@ -244,10 +244,10 @@ def test_leaving_gives_up_what_no_request_holds_and_the_ledger_stays_equal(desk:
     caller = prepaid(desk, 1000 * PRICE)
     who = caller.account_id
     request_id = desk.admit(caller, 100, 20)
-    with pytest.raises(logins.CreditsLeft):
-        logins.leave(desk.store, who, NOON, gives_up_nanousd=1000 * PRICE - 1)
+    with pytest.raises(closing.CreditsLeft):
+        closing.leave(desk.store, who, NOON, gives_up_nanousd=1000 * PRICE - 1)
     assert credits.balance(desk.store, who).left_nanousd == 1000 * PRICE
-    logins.leave(desk.store, who, NOON, gives_up_nanousd=1000 * PRICE)
+    closing.leave(desk.store, who, NOON, gives_up_nanousd=1000 * PRICE)
     balance = credits.balance(desk.store, who)
     assert balance.left_nanousd == balance.held_nanousd > 0
     desk.meter.settle(request_id, Settlement("completed", 100, 20))

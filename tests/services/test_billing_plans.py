@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 
 from llmrack.clients.provider import PaymentFailed
-from llmrack.services import audit, billing, callers, credits, fulfilment, keys, subscriptions
+from llmrack.services import audit, billing, callers, credits, fulfilment, subscriptions
 from llmrack.services.billing import Till
+from tests.support import made
 from tests.support.stores import NOON, Desk
 from tests.support.tills import Counter
 
@@ -21,7 +22,7 @@ def history(counter: Counter, account_id: int) -> list[tuple[str | None, int, st
 
 def test_a_paid_upgrade_holds_from_the_next_request_on(counter: Counter) -> None:
     account_id = counter.account()
-    secret = keys.issue(counter.desk.store, name="k", mode="live", account="ada", now=NOON).secret
+    secret = made.key(counter.desk.store, name="k", mode="live", account="ada", now=NOON).secret
     counter.subscribe(account_id, "pro")
     assert callers.resolve(counter.desk.store, counter.desk.plans, secret, NOON).plan.id == "pro"
     assert counter.order_plan(account_id, "business") is None
@@ -115,7 +116,7 @@ def test_what_was_wanted_after_the_end_is_what_comes(counter: Counter) -> None:
 
 def test_a_failed_payment_leaves_seven_days_then_the_default_plan_and_deletes_nothing(counter: Counter) -> None:
     account_id = counter.account()
-    secret = keys.issue(counter.desk.store, name="k", mode="live", account="ada", now=NOON).secret
+    secret = made.key(counter.desk.store, name="k", mode="live", account="ada", now=NOON).secret
     subscription = counter.subscribe(account_id, "pro")
     counter.buy(account_id, 500)
     customer = counter.stripe.all("customer")[0]["id"]
@@ -234,7 +235,7 @@ def test_the_operators_word_holds_until_its_date(desk: Desk) -> None:
     subscriptions.set_plan(desk.store, account_id, pro, "a trial", "operator", NOON, until)
     assert billing.terms(till, account_id, NOON).plan.id == "pro"
     assert billing.terms(till, account_id, until).plan.id == "free"
-    (act,) = audit.entries(desk.store, account_id=account_id)
+    act = audit.entries(desk.store, account_id=account_id)[0]
     assert (act.actor, act.action, act.detail) == ("operator", "plan.set", "Pro until 2026-12-02 12:00 UTC: a trial")
 
 

@@ -10,9 +10,10 @@ import pytest
 
 from llmrack.clients.provider import PaymentFailed
 from llmrack.errors import ApiError
-from llmrack.services import billing, callers, credits, keys, statements
+from llmrack.services import billing, callers, credits, statements
 from llmrack.services.metering import Settlement
 from tests.services.test_billing_statements import assert_equal_everywhere
+from tests.support import made
 from tests.support.tills import Counter
 
 DAYS = 365
@@ -29,7 +30,7 @@ class Year:
         self.secrets: dict[int, str] = {}
         for number in range(ACCOUNTS[self.desk.store.dialect]):
             account_id = counter.account(f"account-{number}")
-            issued = keys.issue(self.desk.store, name="k", mode="live", account_id=account_id, now=self.desk.clock())
+            issued = made.key(self.desk.store, name="k", mode="live", account_id=account_id, now=self.desk.clock())
             self.secrets[account_id] = issued.secret
             chosen = self.dice.random() < 0.3
             billing.set_spending(self.desk.store, account_id, uses_credits=chosen, nanousd_per_month=None)

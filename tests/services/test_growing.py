@@ -7,9 +7,10 @@ import pytest
 
 from llmrack.errors import InsufficientCredits, RateLimited, Unavailable
 from llmrack.money import nanousd
-from llmrack.services import accounts, billing, limits
+from llmrack.services import billing, limits
 from llmrack.services.limits import ANSWER_STEP_TOKENS
 from llmrack.services.metering import Admission, Grant, Settlement
+from tests.support import made
 from tests.support.stores import Desk
 
 
@@ -64,7 +65,7 @@ def test_a_prompt_that_turns_out_smaller_leaves_more_for_its_answer(desk: Desk) 
 
 def test_credits_are_held_together_with_the_tokens(desk: Desk) -> None:
     caller = desk.caller("payg")
-    accounts.add_credit(desk.store, "ada", 40 * 1000)
+    made.credit(desk.store, "ada", 40 * 1000)
     admission, grant = begin(desk, caller)
     assert desk.balance().held_nanousd == 40 * (100 + ANSWER_STEP_TOKENS)
     grant = desk.meter.grow(admission, grant, 100, 8000)
@@ -77,7 +78,7 @@ def test_credits_are_held_together_with_the_tokens(desk: Desk) -> None:
 
 def test_a_monthly_limit_bounds_what_is_held_as_an_answer_grows(desk: Desk) -> None:
     caller = desk.caller("payg")
-    accounts.add_credit(desk.store, "ada", nanousd("5"))
+    made.credit(desk.store, "ada", nanousd("5"))
     billing.set_spending(desk.store, caller.account_id, uses_credits=False, nanousd_per_month=40 * 1000)
     caller = desk.caller("payg")
     admission, grant = begin(desk, caller)
@@ -126,7 +127,7 @@ def test_what_cannot_fit_whatever_the_count_is_refused_at_once(desk: Desk) -> No
 
 def test_credits_pay_for_a_counted_prompt_that_is_more_than_the_day_has_left(desk: Desk) -> None:
     caller = desk.caller()
-    accounts.add_credit(desk.store, "ada", nanousd("5"))
+    made.credit(desk.store, "ada", nanousd("5"))
     billing.set_spending(desk.store, caller.account_id, uses_credits=True, nanousd_per_month=None)
     caller = desk.caller()
     desk.spend(caller, 9000, 0)
@@ -151,7 +152,7 @@ def test_an_answer_over_midnight_grows_in_the_day_it_was_admitted(desk: Desk) ->
 
 def test_a_minute_counts_what_an_answer_grows_by_at_its_admission(desk: Desk) -> None:
     caller = desk.caller("payg")
-    accounts.add_credit(desk.store, "ada", nanousd("5"))
+    made.credit(desk.store, "ada", nanousd("5"))
     desk.spend(caller, 50_000, 0)
     desk.clock.forward(seconds=50)
     admission, grant = begin(desk, caller)
@@ -187,7 +188,7 @@ def test_twenty_answers_that_grow_at_the_same_moment_never_hold_more_than_there_
     plan = desk.plans.get("free" if pays == "budget" else "payg")
     caller = desk.caller(type(plan)(**{**plan.__dict__, **roomy}))
     if pays == "credits":
-        accounts.add_credit(desk.store, "ada", 40 * 10_000)
+        made.credit(desk.store, "ada", 40 * 10_000)
     begun = [begin(desk, caller, prompt=20, output=4000) for _ in range(18)]
     gate, totals = threading.Barrier(len(begun)), []
 

@@ -13,11 +13,12 @@ from llmrack.errors import AuthenticationFailed
 from llmrack.plans import Plans
 from llmrack.services import accounts, callers, keys, keytext
 from llmrack.store.models import Key
+from tests.support import made
 from tests.support.stores import NOON, Desk, Store
 
 
 def issue(store: Store, name: str = "k", mode: str = "live", **more: object) -> keys.Issued:
-    return keys.issue(store, name=name, mode=mode, now=NOON, **more)
+    return made.key(store, name=name, mode=mode, now=NOON, **more)
 
 
 def refusal(desk: Desk, secret: str | None) -> str:
@@ -48,7 +49,7 @@ def test_only_the_hash_of_a_secret_is_stored(store: Store) -> None:
 
 
 def test_a_key_resolves_to_its_account_plan_and_rights(desk: Desk) -> None:
-    accounts.ensure(desk.store, "ada", NOON, desk.plans.get("pro"))
+    made.account(desk.store, "ada", NOON, desk.plans.get("pro"))
     issued = issue(desk.store, "laptop", permissions=("models", "usage"), account="ada", requests_per_minute=3)
     caller = callers.resolve(desk.store, desk.plans, issued.secret, NOON)
     assert (caller.key_id, caller.key_name, caller.mode, caller.plan.id) == (issued.key.id, "laptop", "live", "pro")
@@ -68,7 +69,7 @@ def test_an_account_without_a_plan_follows_the_default_one(desk: Desk) -> None:
 
 def test_a_plan_that_no_file_has_any_more_falls_back_to_the_default_one(desk: Desk) -> None:
     secret = issue(desk.store).secret
-    accounts.set_plan(desk.store, accounts.LOCAL, desk.plans.get("pro"))
+    made.put_on(desk.store, accounts.LOCAL, desk.plans.get("pro"))
     only_free = Plans(tuple(plan for plan in desk.plans if plan.id != "pro"))
     assert callers.resolve(desk.store, only_free, secret, NOON).plan.id == "free"
 
@@ -79,7 +80,7 @@ def test_each_bad_key_gets_a_sentence_of_its_own(desk: Desk) -> None:
         issue(desk.store, "revoked").secret,
         issue(desk.store, "expired", expires_at=NOON + timedelta(hours=1)).secret,
     )
-    keys.revoke(desk.store, "revoked", NOON)
+    made.revoke(desk.store, "revoked", NOON)
     desk.clock.forward(hours=1)
     typo = good[:20] + ("A" if good[20] != "A" else "B") + good[21:]
     said = [
@@ -101,9 +102,9 @@ def test_each_bad_key_gets_a_sentence_of_its_own(desk: Desk) -> None:
 
 def test_a_key_of_a_disabled_account_is_refused_until_it_is_enabled(desk: Desk) -> None:
     secret = issue(desk.store).secret
-    accounts.disable(desk.store, accounts.LOCAL, NOON)
+    made.disable(desk.store, accounts.LOCAL, NOON)
     assert refusal(desk, secret) == "The account of this API key is disabled."
-    accounts.enable(desk.store, accounts.LOCAL)
+    made.enable(desk.store, accounts.LOCAL)
     callers.resolve(desk.store, desk.plans, secret, NOON)
 
 
@@ -126,20 +127,20 @@ def test_malformed_keys_never_reach_the_database(desk: Desk, secret: str) -> Non
 def test_a_revocation_holds_from_the_next_request_on(desk: Desk) -> None:
     secret = issue(desk.store, "k").secret
     callers.resolve(desk.store, desk.plans, secret, NOON)
-    keys.revoke(desk.store, "k", NOON)
+    made.revoke(desk.store, "k", NOON)
     assert "revoked" in refusal(desk, secret)
 
 
 def test_revoking_again_keeps_the_first_date(store: Store) -> None:
     issue(store, "k")
-    keys.revoke(store, "k", NOON)
-    assert keys.revoke(store, "k", NOON + timedelta(days=1)).revoked_at == NOON
+    made.revoke(store, "k", NOON)
+    assert made.revoke(store, "k", NOON + timedelta(days=1)).revoked_at == NOON
 
 
 def test_a_key_is_found_by_id_name_start_and_redacted_form(store: Store) -> None:
-    made = [issue(store, f"k{number}") for number in range(3)]
-    for which in (str(made[1].key.id), "k1", made[1].secret[:12], made[1].key.redacted, made[1].secret):
-        assert keys.revoke(store, which, NOON).id == made[1].key.id
+    three = [issue(store, f"k{number}") for number in range(3)]
+    for which in (str(three[1].key.id), "k1", three[1].secret[:12], three[1].key.redacted, three[1].secret):
+        assert made.revoke(store, which, NOON).id == three[1].key.id
     assert [key.state(NOON) for key in keys.list_all(store)] == ["active", "revoked", "active"]
 
 
@@ -157,7 +158,7 @@ def test_revoking_what_does_not_name_one_key_is_refused(store: Store, which: str
     issue(store, "same")
     issue(store, "same")
     with pytest.raises(keys.NoSuchKey, match=said):
-        keys.revoke(store, which, NOON)
+        made.revoke(store, which, NOON)
     assert [key.state(NOON) for key in keys.list_all(store)] == ["active", "active"]
 
 
@@ -169,11 +170,11 @@ def test_unknown_permissions_modes_and_accounts_are_refused(store: Store) -> Non
     with pytest.raises(ValueError, match="not prod"):
         issue(store, mode="prod")
     with pytest.raises(accounts.NoSuchAccount, match="no account named bob"):
-        issue(store, account="bob")
-    assert not keys.any(store)
+        accounts.find(store, "bob")
+    assert not keys.exists(store)
 
 
 def test_any_says_whether_a_key_was_ever_made(store: Store) -> None:
-    assert not keys.any(store)
+    assert not keys.exists(store)
     issue(store)
-    assert keys.any(store)
+    assert keys.exists(store)

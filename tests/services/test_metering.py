@@ -8,9 +8,10 @@ import pytest
 from llmrack.catalog import Model
 from llmrack.errors import InsufficientCredits, RateLimited, Unavailable
 from llmrack.money import nanousd
-from llmrack.services import accounts, limits
+from llmrack.services import limits
 from llmrack.services.limits import LimitState
 from llmrack.services.metering import Meter, Settlement
+from tests.support import made
 from tests.support.stores import NOMIC, PHI, Desk
 
 
@@ -175,7 +176,7 @@ def test_more_requests_at_the_same_time_than_the_plan_allows_are_refused(desk: D
 
 def test_tokens_per_minute_is_a_moving_window(desk: Desk) -> None:
     caller = desk.caller("payg")
-    accounts.add_credit(desk.store, "ada", nanousd("5"))
+    made.credit(desk.store, "ada", nanousd("5"))
     desk.spend(caller, 40_000, 0)
     desk.clock.forward(seconds=20)
     desk.spend(caller, 50_000, 0)
@@ -193,7 +194,7 @@ def test_tokens_per_minute_is_a_moving_window(desk: Desk) -> None:
 
 def test_a_minute_held_by_open_requests_may_be_tried_again_soon(desk: Desk) -> None:
     caller = desk.caller("payg")
-    accounts.add_credit(desk.store, "ada", nanousd("5"))
+    made.credit(desk.store, "ada", nanousd("5"))
     first = desk.admit(caller, 1_000, 99_000)
     error = refusal(desk, caller, 10, 10)
     assert (error.code, error.retry_after_s) == ("tokens_per_minute", 2)
@@ -204,7 +205,7 @@ def test_a_minute_held_by_open_requests_may_be_tried_again_soon(desk: Desk) -> N
 
 def test_a_request_that_no_minute_can_hold_is_told_so(desk: Desk) -> None:
     caller = desk.caller("payg")
-    accounts.add_credit(desk.store, "ada", nanousd("5"))
+    made.credit(desk.store, "ada", nanousd("5"))
     error = refusal(desk, caller, 100_000, 10)
     assert "more than the 100,000 a minute" in error.message
     assert error.headers == (("x-should-retry", "false"),)
@@ -212,7 +213,7 @@ def test_a_request_that_no_minute_can_hold_is_told_so(desk: Desk) -> None:
 
 def test_credits_are_held_and_then_spent_at_the_models_prices(desk: Desk) -> None:
     caller = desk.caller("payg")
-    accounts.add_credit(desk.store, "ada", 100_000)
+    made.credit(desk.store, "ada", 100_000)
     request_id = desk.admit(caller, 100, 500)
     assert desk.balance().held_nanousd == 600 * 40
     desk.meter.settle(request_id, end(prompt=100, completion=20))
@@ -223,7 +224,7 @@ def test_credits_are_held_and_then_spent_at_the_models_prices(desk: Desk) -> Non
 
 def test_the_answer_is_clamped_to_what_the_credits_cover(desk: Desk) -> None:
     caller = desk.caller("payg")
-    accounts.add_credit(desk.store, "ada", 40 * 130)
+    made.credit(desk.store, "ada", 40 * 130)
     assert desk.meter.admit(desk.admission(caller, 100, 5000)).output_tokens == 30
     with pytest.raises(InsufficientCredits, match="still being answered hold a part"):
         desk.admit(caller, 1, 1)

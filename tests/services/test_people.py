@@ -6,9 +6,23 @@ from datetime import timedelta
 import pyotp
 import pytest
 
-from llmrack.services import audit, keys, links, logins, passwords, pruning, sessions, throttle, tokens, totp
+from llmrack.services import (
+    accounts,
+    audit,
+    closing,
+    keys,
+    links,
+    logins,
+    passwords,
+    pruning,
+    sessions,
+    throttle,
+    tokens,
+    totp,
+)
 from llmrack.services.throttle import Rule, TooMany
 from llmrack.store.db import Store
+from tests.support import made
 from tests.support.stores import Clock
 from tests.support.together import together
 
@@ -73,13 +87,16 @@ def test_the_shipped_list_has_thousands_of_common_passwords() -> None:
             passwords.check(word)
 
 
-def test_a_disabled_person_cannot_sign_in_and_is_signed_out(store: Store, clock: Clock, ada: int) -> None:
+def test_a_disabled_person_is_signed_out_and_learns_why_with_the_password(store: Store, clock: Clock, ada: int) -> None:
     token = sessions.open(store, ada, clock())
-    logins.set_disabled(store, ada, clock())
-    assert logins.authenticate(store, "ada@example.com", PASSWORD) is None
+    accounts.disable(store, ada, "a test", clock(), actor="tests")
+    person = logins.authenticate(store, "ada@example.com", PASSWORD)
+    assert person is not None
+    assert (person.is_disabled, person.disabled_reason) == (True, "a test")
     assert sessions.find(store, token, clock()) is None
-    logins.set_disabled(store, ada, None)
-    assert sessions.find(store, token, clock()) is not None
+    accounts.enable(store, ada, clock(), actor="tests")
+    assert sessions.find(store, token, clock()) is None
+    assert not logins.get(store, ada).is_disabled
 
 
 def test_the_database_has_no_token_of_a_session_or_link(store: Store, clock: Clock, ada: int) -> None:
@@ -282,8 +299,8 @@ def test_leaving_ends_everything_and_keeps_no_name(store: Store, clock: Clock, a
     token = sessions.open(store, ada, clock())
     link = links.make(store, ada, links.RESET, "ada@example.com", clock())
     enrol(store, clock, ada)
-    issued = keys.issue(store, name="k", mode="live", account_id=ada, now=clock())
-    logins.leave(store, ada, clock())
+    issued = made.key(store, name="k", mode="live", account_id=ada, now=clock())
+    closing.leave(store, ada, clock())
     assert sessions.find(store, token, clock()) is None
     assert links.peek(store, link, links.RESET, clock()) is None
     assert logins.find(store, "ada@example.com") is None

@@ -6,9 +6,10 @@ import pytest
 
 from llmrack.errors import AuthenticationFailed, PermissionRefused
 from llmrack.plans import load
-from llmrack.services import accounts, callers, keyring, keys, networks
+from llmrack.services import callers, keys, networks
 from llmrack.services.keys import NoSuchKey, Restrictions
 from llmrack.store.db import Store
+from tests.support import made
 from tests.support.stores import Clock
 from tests.support.together import together
 
@@ -17,21 +18,21 @@ PLANS = load()
 
 @pytest.fixture
 def account_id(store: Store, clock: Clock) -> int:
-    return accounts.ensure(store, "ada", clock()).id
+    return made.account(store, "ada", clock()).id
 
 
 def make(store: Store, account_id: int, clock: Clock, own: Restrictions = keys.NO_RESTRICTIONS, **more) -> keys.Issued:
     facts = {"name": "k", "mode": "live", "permissions": ("all",), "expires_at": None, "restrictions": own} | more
-    return keyring.issue(store, account_id, clock(), **facts)
+    return keys.issue(store, account_id, clock(), actor="tests", **facts)
 
 
 def test_a_paused_key_is_refused_until_it_is_resumed(store: Store, clock: Clock, account_id: int) -> None:
     issued = make(store, account_id, clock)
-    assert keyring.pause(store, account_id, issued.key.id, clock()).state(clock()) == "paused"
+    assert keys.pause(store, account_id, issued.key.id, clock()).state(clock()) == "paused"
     with pytest.raises(AuthenticationFailed, match="paused") as refused:
         callers.resolve(store, PLANS, issued.secret, clock())
     assert refused.value.code == "key_paused"
-    assert keyring.resume(store, account_id, issued.key.id).state(clock()) == "active"
+    assert keys.resume(store, account_id, issued.key.id).state(clock()) == "active"
     assert callers.resolve(store, PLANS, issued.secret, clock()).key_id == issued.key.id
 
 
@@ -72,7 +73,7 @@ def test_a_rotated_key_has_the_same_rights_and_its_predecessor_ends_in_a_day(
     own = Restrictions(requests_per_minute=3, tokens_per_day=5, models=("phi-3-mini",))
     old = make(store, account_id, clock, own, expires_at=clock() + timedelta(days=30))
     clock.forward(days=10)
-    new = keyring.rotate(store, account_id, old.key.id, clock())
+    new = keys.rotate(store, account_id, old.key.id, clock(), actor="owner")
     assert new.key.restrictions == own
     assert (new.key.name, new.key.mode, new.key.permissions) == ("k", "live", ("all",))
     assert new.key.expires_at == clock() + timedelta(days=30)
@@ -87,52 +88,52 @@ def test_a_rotated_key_has_the_same_rights_and_its_predecessor_ends_in_a_day(
 
 def test_rotation_never_makes_an_old_key_live_longer(store: Store, clock: Clock, account_id: int) -> None:
     old = make(store, account_id, clock, expires_at=clock() + timedelta(hours=1))
-    keyring.rotate(store, account_id, old.key.id, clock())
-    assert keyring.get(store, account_id, old.key.id).expires_at == clock() + timedelta(hours=1)
+    keys.rotate(store, account_id, old.key.id, clock(), actor="owner")
+    assert keys.get(store, account_id, old.key.id).expires_at == clock() + timedelta(hours=1)
 
 
 def test_a_revoked_key_cannot_be_rotated(store: Store, clock: Clock, account_id: int) -> None:
     old = make(store, account_id, clock)
-    keyring.revoke(store, account_id, old.key.id, clock())
+    keys.revoke(store, account_id, old.key.id, clock(), actor="owner")
     with pytest.raises(NoSuchKey):
-        keyring.rotate(store, account_id, old.key.id, clock())
+        keys.rotate(store, account_id, old.key.id, clock(), actor="owner")
 
 
 def test_nobody_reaches_the_key_of_another_account(store: Store, clock: Clock, account_id: int) -> None:
     mine = make(store, account_id, clock).key.id
-    other = accounts.ensure(store, "bob", clock()).id
+    other = made.account(store, "bob", clock()).id
     facts = {"name": "x", "permissions": ("all",), "expires_at": None, "restrictions": keys.NO_RESTRICTIONS}
     for act in (
-        lambda: keyring.get(store, other, mine),
-        lambda: keyring.pause(store, other, mine, clock()),
-        lambda: keyring.resume(store, other, mine),
-        lambda: keyring.revoke(store, other, mine, clock()),
-        lambda: keyring.rotate(store, other, mine, clock()),
-        lambda: keyring.change(store, other, mine, **facts),
+        lambda: keys.get(store, other, mine),
+        lambda: keys.pause(store, other, mine, clock()),
+        lambda: keys.resume(store, other, mine),
+        lambda: keys.revoke(store, other, mine, clock(), actor="owner"),
+        lambda: keys.rotate(store, other, mine, clock(), actor="owner"),
+        lambda: keys.change(store, other, mine, **facts),
     ):
         with pytest.raises(NoSuchKey):
             act()
-    assert keyring.get(store, account_id, mine).state(clock()) == "active"
-    assert keyring.get(store, account_id, mine).name == "k"
+    assert keys.get(store, account_id, mine).state(clock()) == "active"
+    assert keys.get(store, account_id, mine).name == "k"
 
 
 def test_ended_keys_leave_the_list_after_three_months(store: Store, clock: Clock, account_id: int) -> None:
     key_id = make(store, account_id, clock).key.id
-    keyring.revoke(store, account_id, key_id, clock())
+    keys.revoke(store, account_id, key_id, clock(), actor="owner")
     clock.forward(days=89)
-    assert [key.id for key in keyring.list_all(store, account_id, clock())] == [key_id]
+    assert [key.id for key in keys.of_account(store, account_id, clock())] == [key_id]
     clock.forward(days=2)
-    assert keyring.list_all(store, account_id, clock()) == []
+    assert keys.of_account(store, account_id, clock()) == []
 
 
 def test_keys_made_at_once_never_are_more_than_an_account_may_have(store: Store, clock: Clock, account_id: int) -> None:
-    for _ in range(keyring.MOST - 3):
+    for _ in range(keys.MOST - 3):
         make(store, account_id, clock)
 
     def is_made(_: int) -> bool:
         try:
             make(store, account_id, clock)
-        except keyring.TooManyKeys:
+        except keys.TooManyKeys:
             return False
         return True
 
@@ -142,23 +143,23 @@ def test_keys_made_at_once_never_are_more_than_an_account_may_have(store: Store,
 def test_expired_keys_block_no_new_ones_and_a_full_account_can_still_replace_some(
     store: Store, clock: Clock, account_id: int
 ) -> None:
-    for _ in range(keyring.MOST):
+    for _ in range(keys.MOST):
         make(store, account_id, clock, expires_at=clock() + timedelta(days=1))
-    with pytest.raises(keyring.TooManyKeys):
+    with pytest.raises(keys.TooManyKeys):
         make(store, account_id, clock)
-    some = keyring.list_all(store, account_id, clock())
-    for key in some[: keyring.ROTATIONS_BEYOND]:
-        keyring.rotate(store, account_id, key.id, clock())
-    with pytest.raises(keyring.TooManyKeys):
-        keyring.rotate(store, account_id, some[-1].id, clock())
+    some = keys.of_account(store, account_id, clock())
+    for key in some[: keys.ROTATIONS_BEYOND]:
+        keys.rotate(store, account_id, key.id, clock(), actor="owner")
+    with pytest.raises(keys.TooManyKeys):
+        keys.rotate(store, account_id, some[-1].id, clock(), actor="owner")
     clock.forward(days=2)
     assert make(store, account_id, clock).key.state(clock()) == "active"
 
 
 def test_a_paused_key_is_replaced_by_a_paused_one(store: Store, clock: Clock, account_id: int) -> None:
     key = make(store, account_id, clock).key
-    keyring.pause(store, account_id, key.id, clock())
-    assert keyring.rotate(store, account_id, key.id, clock()).key.state(clock()) == "paused"
+    keys.pause(store, account_id, key.id, clock())
+    assert keys.rotate(store, account_id, key.id, clock(), actor="owner").key.state(clock()) == "paused"
 
 
 def test_what_an_account_makes_in_a_day_is_bounded(
@@ -166,8 +167,8 @@ def test_what_an_account_makes_in_a_day_is_bounded(
 ) -> None:
     monkeypatch.setattr(keys, "MADE_IN_A_DAY", 5)
     for _ in range(5):
-        keyring.revoke(store, account_id, make(store, account_id, clock).key.id, clock())
-    with pytest.raises(keyring.TooManyKeys, match="in a day"):
+        keys.revoke(store, account_id, make(store, account_id, clock).key.id, clock(), actor="owner")
+    with pytest.raises(keys.TooManyKeys, match="in a day"):
         make(store, account_id, clock)
     clock.forward(days=1, seconds=1)
     make(store, account_id, clock)

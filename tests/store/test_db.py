@@ -16,7 +16,7 @@ from llmrack.store.db import Statement, Store, engine_options
 from llmrack.store.models import Account
 from tests.support.stores import NOON, opened
 
-ADD = Statement(insert(Account))
+ADD = Statement(insert(Account).values({name: bindparam(name) for name in ("name", "email", "plan_id", "created_at")}))
 FIND = Statement(select(Account.name).where(Account.name == bindparam("name")))
 
 

@@ -14,12 +14,13 @@ from sqlalchemy import create_engine, func, select
 
 from llmrack import catalog, plans
 from llmrack.plans import Plan, Plans
-from llmrack.services import accounts, callers, keys
+from llmrack.services import callers
 from llmrack.services.callers import Caller
 from llmrack.services.metering import Admission, Meter, Settlement
 from llmrack.store.base import Base
 from llmrack.store.db import Store, engine_options
 from llmrack.store.models import Balance, Usage, UsageDay
+from tests.support import made
 from tests.support.databases import shared_postgresql
 
 NOON = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
@@ -86,8 +87,8 @@ class Desk:
     def caller(self, plan: str | Plan = "free", mode: str = "live", account: str = "ada", **limits: Any) -> Caller:
         """A new key of `account`, resolved as a request would. `plan` may be one that no file has."""
         known = self.plans.get(plan) if isinstance(plan, str) else plan
-        accounts.ensure(self.store, account, self.clock(), known)
-        issued = keys.issue(self.store, name="k", mode=mode, account=account, now=self.clock(), **limits)
+        made.account(self.store, account, self.clock(), known)
+        issued = made.key(self.store, name="k", mode=mode, account=account, now=self.clock(), **limits)
         caller = callers.resolve(self.store, self.plans, issued.secret, self.clock())
         if isinstance(plan, Plan):
             caller = Caller(**{**caller.__dict__, "plan": plan})

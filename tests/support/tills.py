@@ -9,8 +9,9 @@ import pytest
 
 from llmrack.clients.payments import Stripe
 from llmrack.clients.provider import Event, Shop
-from llmrack.services import accounts, billing, credits, fulfilment
+from llmrack.services import billing, credits, fulfilment
 from llmrack.services.billing import Buyer, Terms, Till
+from tests.support import made
 from tests.support.fake_stripe import SECRET_KEY, WEBHOOK_SECRET, FakeStripe
 from tests.support.stores import Desk
 from tests.support.stripe.objects import Object
@@ -39,7 +40,7 @@ class Counter:
     _heard: int = 0
 
     def account(self, name: str = "ada") -> int:
-        return accounts.ensure(self.desk.store, name, self.desk.clock()).id
+        return made.account(self.desk.store, name, self.desk.clock()).id
 
     def buyer(self, account_id: int) -> Buyer:
         here = "http://127.0.0.1/dashboard/billing"

@@ -15,8 +15,8 @@ from flask_migrate import upgrade
 from werkzeug.test import TestResponse
 
 from app import create_app
-from llmrack.services import accounts, keys
 from llmrack.services.rack import Rack
+from tests.support import made
 from tests.support.fake_ollama import FakeOllama
 
 ROOMY_PLAN = """
@@ -77,11 +77,11 @@ def rack(app: Flask) -> Rack:
 @pytest.fixture(scope="session")
 def roomy_account(rack: Rack) -> str:
     """An account whose limits no test meets by accident."""
-    return accounts.ensure(rack.store, "roomy", datetime.now(UTC), rack.plans.get("business")).name
+    return made.account(rack.store, "roomy", datetime.now(UTC), rack.plans.get("business")).name
 
 
 def issue(rack: Rack, account: str | None, mode: str, **facts: Any) -> str:
-    return keys.issue(rack.store, name=f"{mode} key", mode=mode, account=account, **facts).secret
+    return made.key(rack.store, name=f"{mode} key", mode=mode, account=account, **facts).secret
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from llmrack.services import keys, keytext
+from llmrack.services import keytext
 from llmrack.services.rack import Rack
 from llmrack.store.db import RECALL_S
+from tests.support import made
 
 from .conftest import Api, issue
 
@@ -66,10 +67,10 @@ def test_a_key_in_a_cookie_or_the_query_string_is_no_key(live: Api) -> None:
 
 
 def test_revoking_works_on_the_very_next_request(live: Api, rack: Rack) -> None:
-    issued = keys.issue(rack.store, name="short lived", mode="live")
+    issued = made.key(rack.store, name="short lived", mode="live")
     headers = {"Authorization": f"Bearer {issued.secret}"}
     assert live.client.get("/v1/models", headers=headers).status_code == 200
-    keys.revoke(rack.store, str(issued.key.id), datetime.now(UTC))
+    made.revoke(rack.store, str(issued.key.id), datetime.now(UTC))
     assert_401(live, headers, "revoked")
 
 

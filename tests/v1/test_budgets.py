@@ -12,8 +12,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from llmrack.services import accounts, usage
+from llmrack.services import usage
 from llmrack.services.rack import Rack
+from tests.support import made
 from tests.support.fake_ollama import FakeOllama
 
 from .conftest import Api, issue
@@ -28,9 +29,9 @@ OVER = 200
 def new(app: Flask, rack: Rack) -> Callable[..., Api]:
     def make(plan: str = "free", credit: int = 0, **facts: Any) -> Api:
         name = f"budgets-{next(_names)}"
-        accounts.ensure(rack.store, name, datetime.now(UTC), rack.plans.get(plan))
+        made.account(rack.store, name, datetime.now(UTC), rack.plans.get(plan))
         if credit:
-            accounts.add_credit(rack.store, name, credit)
+            made.credit(rack.store, name, credit)
         return Api(app.test_client(), issue(rack, name, "live", **facts))
 
     return make

@@ -16,8 +16,8 @@ from werkzeug.test import TestResponse
 
 from blueprints.v1 import limits
 from llmrack.money import nanousd
-from llmrack.services import accounts
 from llmrack.services.rack import Rack
+from tests.support import made
 from tests.support.fake_ollama import FakeOllama
 
 from .conftest import Api, issue, make_app
@@ -33,7 +33,7 @@ def new(app: Flask, rack: Rack) -> New:
 
     def make(plan: str = "free", mode: str = "live", account: str = "", **facts: Any) -> Api:
         name = account or f"limits-{next(_names)}"
-        accounts.ensure(rack.store, name, datetime.now(UTC), rack.plans.get(plan))
+        made.account(rack.store, name, datetime.now(UTC), rack.plans.get(plan))
         return Api(app.test_client(), issue(rack, name, mode, **facts))
 
     return make
@@ -158,7 +158,7 @@ def test_a_used_up_day_is_429_until_midnight_and_not_to_be_retried(new: New) -> 
 def test_prepaid_requests_need_credits(new: New, rack: Rack) -> None:
     api = new("payg", "live", account="prepaid")
     assert error(api.chat("hi")) == (402, "insufficient_credits", "insufficient_credits")
-    accounts.add_credit(rack.store, "prepaid", nanousd("1"))
+    made.credit(rack.store, "prepaid", nanousd("1"))
     answer = api.chat("hi", max_tokens=5)
     assert answer.status_code == 200
     assert answer.headers["x-ratelimit-limit-tokens"] == "100000"

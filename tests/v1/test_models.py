@@ -2,6 +2,7 @@
 
 from llmrack.services import keys
 from llmrack.services.rack import Rack
+from tests.support import made
 
 from .conftest import Api
 
@@ -31,7 +32,7 @@ def test_an_unknown_model_is_404(live: Api) -> None:
 
 def test_a_key_for_some_models_lists_these_alone(live: Api, rack: Rack, roomy_account: str) -> None:
     own = keys.Restrictions(models=("phi-3-mini", "nomic-embed"))
-    secret = keys.issue(rack.store, name="some", mode="live", account=roomy_account, restrictions=own).secret
+    secret = made.key(rack.store, name="some", mode="live", account=roomy_account, restrictions=own).secret
     headers = {"Authorization": f"Bearer {secret}"}
     listed = live.client.get("/v1/models", headers=headers).get_json()["data"]
     assert {model["id"] for model in listed} == {"phi-3-mini", "nomic-embed"}

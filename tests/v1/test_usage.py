@@ -8,15 +8,15 @@ import pytest
 from flask import Flask
 
 from llmrack.money import nanousd
-from llmrack.services import accounts
 from llmrack.services.rack import Rack
+from tests.support import made
 
 from .conftest import Api, issue
 
 
 @pytest.fixture
 def ada(app: Flask, rack: Rack, request: pytest.FixtureRequest) -> Api:
-    account = accounts.ensure(rack.store, request.node.name, datetime.now(UTC), rack.plans.get("pro"))
+    account = made.account(rack.store, request.node.name, datetime.now(UTC), rack.plans.get("pro"))
     return Api(app.test_client(), issue(rack, account.name, "live"))
 
 
@@ -141,8 +141,8 @@ def test_days_outside_the_range_are_left_out(ada: Api) -> None:
 
 
 def test_prepaid_accounts_see_their_credits(app: Flask, rack: Rack) -> None:
-    accounts.ensure(rack.store, "credits", datetime.now(UTC), rack.plans.get("payg"))
-    accounts.add_credit(rack.store, "credits", nanousd("2"))
+    made.account(rack.store, "credits", datetime.now(UTC), rack.plans.get("payg"))
+    made.credit(rack.store, "credits", nanousd("2"))
     api = Api(app.test_client(), issue(rack, "credits", "live"))
     tokens = api.chat("hi", max_tokens=5).get_json()["usage"]["total_tokens"]
     left = 2 * 10**9 - 40 * tokens
