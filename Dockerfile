@@ -10,5 +10,5 @@ USER llmrack
 ENV LLMRACK_HOST=0.0.0.0 LLMRACK_ENVIRONMENT=production
 VOLUME /app/instance
 EXPOSE 8000
-HEALTHCHECK CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/healthz', timeout=3)"]
+HEALTHCHECK CMD ["python", "-c", "from llmrack.settings import load; from urllib.request import urlopen; urlopen(f'http://127.0.0.1:{load().port}/healthz', timeout=3)"]
 CMD ["script/server"]

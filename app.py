@@ -27,11 +27,10 @@ from llmrack.services.billing import Till
 from llmrack.services.features import Probe
 from llmrack.services.metering import Meter
 from llmrack.services.rack import Engines, Rack
+from llmrack.setting_values import MIN_SECRET_CHARS
 from llmrack.settings import Settings
 from llmrack.store.db import Store, db, engine_options
 from llmrack.wire.asks import Features
-
-MIN_SECRET_CHARS = 32
 
 
 def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:

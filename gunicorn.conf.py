@@ -4,19 +4,26 @@ driver before that would keep blocking the whole worker.
 """
 
 import gc
+import sys
 from pathlib import Path
 
 from dotenv import load_dotenv
 
-from llmrack import settings
+from llmrack import deployment, settings
+from llmrack.errors import CannotStart
 from llmrack.logs import JsonFormatter
 
 # The database, its log and the kept secret are for this user alone.
 umask = 0o077
 load_dotenv(Path(__file__).with_name(".env"))
-_settings = settings.load()
+try:
+    _settings = settings.load()
+    deployment.check_deployment(_settings)
+except CannotStart as exc:
+    print(f"LLMRack cannot start: {exc}", file=sys.stderr)
+    sys.exit(1)
 
-bind = f"{_settings.host}:{_settings.port}"
+bind = deployment.bind(_settings)
 worker_class = "server.worker.Worker"
 workers = _settings.workers
 worker_connections = _settings.worker_connections
@@ -38,6 +45,19 @@ control_socket_disable = True
 accesslog = None
 errorlog = "-"
 loglevel = "warning"
+
+
+def nworkers_changed(server, new, old):
+    """The command line, GUNICORN_CMD_ARGS and TTIN set the number of workers past the settings; the same rules hold."""
+    try:
+        deployment.check_workers(_settings, new)
+    except CannotStart as exc:
+        if old is None:
+            print(f"LLMRack cannot start: {exc}", file=sys.stderr)
+            sys.exit(1)
+        server.log.error("still %s workers: %s", old, exc)
+        # The number itself; its property would ask here again.
+        server._num_workers = old
 
 
 def on_starting(server):

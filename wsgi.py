@@ -12,5 +12,4 @@ try:
     app = create_app()
 except CannotStart as exc:
     print(f"LLMRack cannot start: {exc}", file=sys.stderr)
-    # gunicorn takes 4 to mean that trying again is useless (Arbiter.APP_LOAD_ERROR).
-    sys.exit(4)
+    sys.exit(1)

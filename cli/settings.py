@@ -15,4 +15,4 @@ def show(example: bool) -> None:
     values = rows.load()
     for row in rows.SETTINGS:
         value = getattr(values, row.name)
-        click.echo(f"{row.env}={'(set)' if row.is_secret and value else value}    # {row.help} ({row.unit})")
+        click.echo(f"{row.env}={'(set)' if row.is_secret and value else value}    # {row.help} ({row.takes})")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import sys
 import time
 from typing import Any
 
+from gunicorn.arbiter import Arbiter
 from gunicorn.workers.ggevent import GeventWorker
 
 # Of the connections a worker holds, one address may have at most this share, whatever the setting says: the rest
@@ -58,6 +60,13 @@ class Worker(GeventWorker):  # type: ignore[misc] # gunicorn has no types
             # Connections inherit it.
             listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNREAD_BYTES)
         super().init_process()
+
+    def load_wsgi(self) -> None:
+        try:
+            super().load_wsgi()
+        except SystemExit:
+            # wsgi.py has said why. With any other code gunicorn would start worker after worker.
+            sys.exit(Arbiter.APP_LOAD_ERROR)
 
     def bound_addresses(self, most: int) -> None:
         """From now on at most `most` connections of one address; 0 for no bound."""

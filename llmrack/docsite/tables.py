@@ -200,7 +200,7 @@ def _sentence(words: str) -> str:
 def settings(facts: Facts) -> str:
     return markdown(
         ("Variable", "Default", "Takes", "What it does"),
-        ((f"`{row.env}`", _default(row), row.unit, row.help) for row in setting_rows.SETTINGS),
+        ((f"`{row.env}`", _default(row), str(row.takes), row.help) for row in setting_rows.SETTINGS),
     )
 
 
