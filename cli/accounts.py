@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 
 import click
@@ -29,10 +30,11 @@ def _rack() -> Rack:
 @click.argument("email")
 @click.option("--operator", is_flag=True, help="May see and change every account.")
 @click.option("--plan", "plan_id", help="Put the account on this plan.")
-@click.password_option(help="Asked for when it is not given.")
-def create(email: str, operator: bool, plan_id: str | None, password: str) -> None:
+@click.option("--password", help="Asked for when it is not given.")
+def create(email: str, operator: bool, plan_id: str | None, password: str | None) -> None:
     """Make an account that signs in with EMAIL. Its address counts as confirmed."""
     rack = _rack()
+    password = password or _ask_password()
     plan = rack.plans.get(plan_id) if plan_id else None
     if plan_id and plan is None:
         raise click.ClickException(f"There is no plan {plan_id}. Choose from {', '.join(rack.plans.ids)}.")
@@ -49,6 +51,13 @@ def create(email: str, operator: bool, plan_id: str | None, password: str) -> No
         raise click.ClickException(str(exc)) from exc
     role = ", an operator" if operator else ""
     click.echo(f"Made account {account_id}, {address}{role}. Sign in at {deployment.base_url(rack.settings)}/login")
+
+
+def _ask_password() -> str:
+    if not sys.stdin.isatty():
+        raise click.UsageError("Missing option '--password': there is no terminal here to ask for it.")
+    password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    return password
 
 
 @accounts.command("operator")

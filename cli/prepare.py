@@ -35,6 +35,9 @@ def prepare() -> None:
     _say_models(rack)
     if rack.settings.environment != "production" and not keys.exists(rack.store):
         _say_first_key(rack, base_url)
+    else:
+        click.echo("Keys are shown once, when they are made.")
+    click.echo("More keys: .venv/bin/flask keys create --name NAME --mode live (or test)\n")
 
 
 def _say_models(rack: Rack) -> None:
@@ -113,4 +116,3 @@ def _say_first_key(rack: Rack, base_url: str) -> None:
         '    -H "Content-Type: application/json" \\\n'
         f"""    -d '{{"model": "{model}", "messages": [{{"role": "user", "content": "hi"}}]}}'\n"""
     )
-    click.echo("More keys: .venv/bin/flask keys create --name NAME --mode live\n")

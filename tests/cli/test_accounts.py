@@ -1,5 +1,10 @@
 """`flask accounts`: the first operator of an installation, and help for people who are locked out."""
 
+import contextlib
+import os
+import pty
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +18,7 @@ from app import create_app
 from llmrack.services import callers, links, logins, sessions
 from llmrack.services.rack import Rack
 from tests.support import made
+from tests.support.servers import ROOT, environment, flask
 
 PASSWORD = "correct horse battery staple"
 
@@ -41,6 +47,40 @@ def test_the_first_account_of_an_installation_becomes_the_operator(app: Flask) -
     assert person.is_operator
     assert person.is_verified
     assert "has an account already" in run(app, "create", "ada@example.com", "--password", PASSWORD, fails=True)
+
+
+def test_without_a_terminal_the_missing_option_is_named(tmp_path: Path) -> None:
+    env = environment(tmp_path, "http://127.0.0.1:9")
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", "accounts", "create", "ada@example.com"]
+    done = subprocess.run(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == (
+        "Error: Missing option '--password': there is no terminal here to ask for it."
+    )
+
+
+def test_at_a_terminal_the_password_is_asked_for_twice_and_not_shown(tmp_path: Path) -> None:
+    env = environment(tmp_path, "http://127.0.0.1:9")
+    flask(env, "db", "upgrade")
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", "accounts", "create", "ada@example.com"]
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        command, cwd=ROOT, env=env, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        for _ in range(2):
+            while not shown.endswith((b"Password: ", b"confirmation: ", b"Repeat for confirmation: ")):
+                shown += os.read(ours, 1000)
+            os.write(ours, f"{PASSWORD}\n".encode())
+            shown += b"|"
+        with contextlib.suppress(OSError):
+            while chunk := os.read(ours, 1000):
+                shown += chunk
+    os.close(ours)
+    assert process.returncode == 0, shown
+    assert PASSWORD.encode() not in shown
+    assert b"Made account" in shown
 
 
 def test_what_the_page_refuses_the_command_refuses(app: Flask) -> None:

@@ -60,5 +60,6 @@ def test_the_second_start_is_quick_and_makes_no_second_key(tmp_path: Path) -> No
         assert "No Ollama answers at http://127.0.0.1:9" in said
     with script_server(tmp_path, "http://127.0.0.1:9") as (said, seconds):
         assert "rl_test_" not in said
+        assert "More keys: .venv/bin/flask keys create --name NAME --mode live (or test)" in said
         print(f"second start: {seconds:.1f} s")
         assert seconds < SECOND_START_S
