@@ -1,9 +1,10 @@
-"""What many tests need: a scripted Ollama."""
+"""What many tests need: a scripted Ollama. And what to install for those that were skipped."""
 
 from collections.abc import Iterator
 
 import pytest
 
+from tests.support import programs
 from tests.support.fake_ollama import FakeOllama
 
 
@@ -12,3 +13,9 @@ def fake_ollama() -> Iterator[FakeOllama]:
     """One scripted Ollama for the whole run; tests choose their scripts by markers in the prompt, so none collide."""
     with FakeOllama() as fake:
         yield fake
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reasons = [str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", ())]
+    if said := programs.summary(reasons):
+        terminalreporter.write_line(said)

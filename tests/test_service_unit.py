@@ -3,34 +3,29 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
-
+from tests.support.programs import need
 from tests.support.servers import ROOT
 
 UNIT = ROOT / "deploy" / "llmrack.service"
-needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="apt-get install systemd")
 
 
-@needs_systemd
 def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path: Path) -> None:
     here = tmp_path / UNIT.name
     text = UNIT.read_text(encoding="utf-8").replace("/opt/llmrack", str(ROOT)).replace("User=llmrack", "User=daemon")
     here.write_text(text, encoding="utf-8")
     done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", str(here)], capture_output=True, text=True, timeout=60
+        [need("systemd-analyze"), "verify", "--man=no", str(here)], capture_output=True, text=True, timeout=60
     )
     # What it says about other units of this machine is not about ours.
     assert [line for line in done.stderr.splitlines() if UNIT.name in line] == []
 
 
-@needs_systemd
 def test_the_service_is_hardly_exposed() -> None:
     """systemd's own sum, from 0 to 10; what is left is mostly the network, which the service needs."""
-    command = ["systemd-analyze", "security", "--offline=true", "--no-pager", str(UNIT)]
+    command = [need("systemd-analyze"), "security", "--offline=true", "--no-pager", str(UNIT)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     level = re.search(r"Overall exposure level[^:]*: ([\d.]+)", done.stdout)
     assert level is not None, done.stdout + done.stderr

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator
 from email.message import Message
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.support.fake_ollama import FakeOllama
+from tests.support.programs import need
 from tests.support.servers import Running, flask, start_app
 from tests.support.smtp import Smtp
 from tests.support.testmode import Started, start
 from tests.support.visitor import PASSWORD
 
-CHROMIUM = Path("/usr/bin/chromium")
 # Nothing but the pages under test may use the network.
 ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -28,11 +26,9 @@ ARGUMENTS = (
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    if not CHROMIUM.exists():
-        assert not os.environ.get("CI"), "chromium must be installed where CI is set"
-        pytest.skip("chromium is not installed")
+    path = need("chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(ARGUMENTS))
+        browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
         yield browser
         browser.close()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.conftest import Tab, make_account
 from tests.support.browser import axe, opened
+from tests.support.programs import need
 from tests.support.recorder import Recorder
 from tests.support.servers import Running, flask
 from tests.support.testmode import Started
@@ -191,6 +191,7 @@ def test_the_keyboard_sends_with_control_enter(page: Page) -> None:
 
 TABS = {"curl": "cURL", "python": "Python", "node": "Node", "sdk": "OpenAI SDK"}
 RUN = {"curl": ["sh", "-eu"], "python": [sys.executable], "node": ["node"], "sdk": [sys.executable]}
+NEEDS = {"curl": ["curl"], "python": [], "node": ["node"], "sdk": []}
 
 
 @pytest.mark.parametrize("language", RUN)
@@ -217,9 +218,8 @@ def test_the_code_shown_sends_exactly_what_the_page_sends(
 
 def received(code: str, language: str, started: Started, folder: Path) -> Any:
     """The body that running the code sends, as a small relay before the real server records it."""
-    if shutil.which(RUN[language][0]) is None:
-        assert not os.environ.get("CI"), "every interpreter must be installed where CI is set"
-        pytest.skip(f"{RUN[language][0]} is not installed")
+    for program in NEEDS[language]:
+        need(program)
     with Recorder(started.server.url) as recorder:
         path = folder / ("code.mjs" if language == "node" else "code")
         path.write_text(code.replace(started.server.url, recorder.url), encoding="utf-8")

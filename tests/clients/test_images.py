@@ -17,6 +17,7 @@ import pytest
 from llmrack.clients.images import Fetcher, is_public
 from llmrack.errors import InvalidRequest
 from llmrack.wire.messages import Conversation, ImagePlace
+from tests.support.programs import need
 from tests.wire.test_images import png
 
 PNG = png(4, 3)
@@ -171,7 +172,7 @@ def test_which_addresses_are_public(address: str, is_fine: bool) -> None:
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("tls") / "both.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    command = [need("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     command += ["-keyout", str(path), "-out", f"{path}.crt", "-days", "2", "-subj", "/CN=img.example"]
     command += ["-addext", "subjectAltName=DNS:img.example"]
     subprocess.run(command, check=True, capture_output=True)

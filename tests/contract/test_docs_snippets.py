@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -19,11 +18,13 @@ import yaml
 
 from llmrack import catalog, plans
 from llmrack.docsite.facts import CONTENT
+from tests.support.programs import need
 from tests.support.servers import ROOT
 from tests.support.testmode import Started, start
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 RUN = {"bash": ["sh", "-eu"], "python": [sys.executable], "javascript": ["node"]}
+NEEDS = {"bash": ["curl"], "python": [], "javascript": ["node"]}
 
 
 @pytest.fixture(scope="module")
@@ -63,12 +64,6 @@ def run(code: str, language: str, started: Started, folder: Path) -> str:
     return done.stdout
 
 
-def skip_without(program: str) -> None:
-    if shutil.which(program) is None:
-        assert not os.environ.get("CI"), f"{program} must be installed where CI is set"
-        pytest.skip(f"{program} is not installed")
-
-
 def rails(text: str, language: str) -> list[str]:
     """The blocks that send a request to this server, in one language."""
     needle = "/v1/" if language != "python" else "LLMRACK_API_KEY"
@@ -80,7 +75,8 @@ def rails(text: str, language: str) -> list[str]:
 def test_every_request_of_the_quickstart_runs_as_the_page_shows_it(
     language: str, models: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    skip_without(RUN[language][0])
+    for program in NEEDS[language]:
+        need(program)
     started: Started = request.getfixturevalue(models)
     found = rails(served(started, "quickstart"), language)
     assert len(found) >= 7
@@ -131,7 +127,6 @@ def test_the_example_files_of_an_operator_are_read_by_the_program(tmp_path: Path
 
 def test_openclaw_reads_its_file_as_json5() -> None:
     """JSON5 is JavaScript's own notation: node reads it as an expression."""
-    skip_without("node")
     for name in ("openclaw.json5", "paperclip.json5"):
         text = re.sub(r"\[\[[^\]]+\]\]", "", (CONTENT / "files" / name).read_text())
-        subprocess.run(["node", "-e", f"JSON.stringify({text})"], check=True, cwd=ROOT, timeout=20)
+        subprocess.run([need("node"), "-e", f"JSON.stringify({text})"], check=True, cwd=ROOT, timeout=20)

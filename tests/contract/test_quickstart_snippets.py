@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.programs import need
 from tests.support.testmode import Started, start
 
 RAIL = Path(__file__).resolve().parents[2] / "docs_content" / "rail"
@@ -20,6 +20,7 @@ RUN = {
     "sdk.py": [sys.executable, "-W", "error"],
     "node.mjs": ["node"],
 }
+NEEDS = {"curl.sh": ["curl"], "node.mjs": ["node"]}
 # What a reader sees, whatever the language; a snippet may print it in any frame.
 SEEN = {
     "chat": r"Hello! How can I help you today\?",
@@ -44,8 +45,8 @@ def sandboxed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
 @pytest.mark.parametrize("snippet", SNIPPETS, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_a_snippet_runs_as_it_stands(snippet: Path, sandboxed: Started, tmp_path: Path) -> None:
     command = RUN[snippet.name]
-    if shutil.which(command[0]) is None:
-        pytest.skip(f"{command[0]} is not installed")
+    for program in NEEDS.get(snippet.name, ()):
+        need(program)
     code = snippet.read_text(encoding="utf-8")
     assert SERVER in code, "a snippet names the server as the others do"
     file = tmp_path / snippet.name

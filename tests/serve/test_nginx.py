@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.clients import Client
 from tests.support.fake_ollama import FakeOllama
+from tests.support.programs import need
 from tests.support.servers import ROOT, free_port
 
 from .conftest import Rig, start_rig
@@ -43,7 +44,7 @@ def nginx_url(tmp_path_factory: pytest.TempPathFactory, rig: Rig) -> Iterator[st
     shipped = re.sub(r"listen 80;", f"listen 127.0.0.1:{port};", shipped)
     config = folder / "nginx.conf"
     config.write_text(WRAPPER.format(folder=folder, shipped=shipped), encoding="utf-8")
-    process = subprocess.Popen(["/usr/sbin/nginx", "-c", config, "-p", folder, "-e", folder / "error.log"])
+    process = subprocess.Popen([need("nginx"), "-c", config, "-p", folder, "-e", folder / "error.log"])
     try:
         wait_for(port, process)
         yield f"http://127.0.0.1:{port}"

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.fake_ollama import FakeOllama
+from tests.support.programs import need
 from tests.support.servers import ROOT, environment
 
 # Three seconds on a quiet machine; the tests of a busy one must not fail for that.
@@ -30,7 +31,7 @@ def script_server(tmp_path: Path, ollama_url: str) -> Iterator[tuple[str, float]
         process = subprocess.Popen(["script/server"], cwd=ROOT, env=settings, stdout=out, stderr=subprocess.STDOUT)
     try:
         url = f"http://127.0.0.1:{settings['LLMRACK_PORT']}/healthz"
-        while subprocess.run(["curl", "-sf", url], capture_output=True).returncode:
+        while subprocess.run([need("curl"), "-sf", url], capture_output=True).returncode:
             assert process.poll() is None, log.read_text()
             assert time.monotonic() - started < 60, log.read_text()
             time.sleep(0.05)

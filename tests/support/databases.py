@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import functools
-import glob
 import itertools
 import os
 import pwd
@@ -17,22 +16,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
-import pytest
 import redis
 
+from tests.support.programs import need
 from tests.support.servers import free_port
 
 START_S = 20.0
-
-
-def need(command: str, folders: str = "") -> str:
-    """The path of a server's binary. Without it the test is skipped, but never in continuous integration."""
-    places = [str(Path(found)) for found in sorted(glob.glob(folders), reverse=True)] if folders else []
-    path = next((found for folder in places if (found := shutil.which(command, path=folder))), shutil.which(command))
-    if path is None:
-        assert not os.environ.get("CI"), f"{command} must be installed where CI is set"
-        pytest.skip(f"{command} is not installed")
-    return path
 
 
 class Server:
@@ -80,8 +69,7 @@ class PostgreSQL(Server):
     """One cluster. `create()` makes a database and returns its SQLAlchemy URL."""
 
     def __init__(self) -> None:
-        bins = "/usr/lib/postgresql/*/bin"
-        initdb, postgres = need("initdb", bins), need("postgres", bins)
+        initdb, postgres = need("initdb"), need("postgres")
         # PostgreSQL refuses to run as root.
         user = "postgres" if os.getuid() == 0 else None
         folder = _folder("llmrack-pg-", user)
