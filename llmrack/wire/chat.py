@@ -103,9 +103,9 @@ def parse(raw: bytes, catalog: Catalog, features: Features) -> ChatAsk:
     model = rows.model(body, catalog, embeds=False)
     param = next((name for name in ("tools", "response_format") if body.get(name)), None)
     within = _schema_time(param) if param else _untimed
-    values, unknown = within(rows.read, fields.CHAT, body)
+    values, ignored = within(rows.read, fields.CHAT, body)
     conversation = messages.read(values["messages"], model, features)
-    ignored = [*unknown, *_without_effect(values, model)]
+    ignored += _without_effect(values, model)
     choice = values.get("tool_choice", _AUTO)
     offered = tools.chosen(values.get("tools", []), choice)
     ours = tools.to_ollama(offered)

@@ -87,7 +87,7 @@ def parse(raw: bytes, catalog: Catalog, features: Features) -> CompletionAsk:
     """The request in a body. Raises InvalidRequest with the field at fault."""
     body = jsonbody.decode(raw)
     model = rows.model(body, catalog, embeds=False)
-    values, unknown = rows.read(fields.COMPLETIONS, body)
+    values, ignored = rows.read(fields.COMPLETIONS, body)
     suffix = values.get("suffix", "")
     _check_together(values, suffix, model, features)
     prompts = values["prompt"]
@@ -99,7 +99,7 @@ def parse(raw: bytes, catalog: Catalog, features: Features) -> CompletionAsk:
         model=model,
         stream=values.get("stream", False),
         user=values.get("user"),
-        ignored=header_names(unknown),
+        ignored=header_names(ignored),
         prompts=prompts,
         prompt_sizes=[PromptSize(size, tokens) for size, tokens in zip(sizes, estimates, strict=True)],
         bounds=[room(model, tokens, values.get("max_tokens")) for tokens in estimates],

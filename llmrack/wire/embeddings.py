@@ -83,7 +83,7 @@ def parse(raw: bytes, catalog: Catalog) -> EmbedAsk:
     """The request in a body. Raises InvalidRequest with the field at fault."""
     body = jsonbody.decode(raw)
     model = rows.model(body, catalog, embeds=True)
-    values, unknown = rows.read(fields.EMBEDDINGS, body)
+    values, ignored = rows.read(fields.EMBEDDINGS, body)
     inputs: list[str] = values["input"]
     sizes = [length_bytes(text) for text in inputs]
     for index, size in enumerate(sizes):
@@ -92,7 +92,7 @@ def parse(raw: bytes, catalog: Catalog) -> EmbedAsk:
     return EmbedAsk(
         model=model,
         user=values.get("user"),
-        ignored=header_names(unknown),
+        ignored=header_names(ignored),
         prompt_tokens=sum(estimates),
         inputs=inputs,
         dimensions=_dimensions(values.get("dimensions"), model),

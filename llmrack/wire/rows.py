@@ -9,7 +9,9 @@ from ..catalog import Catalog, Model
 from ..errors import InvalidRequest
 from .kinds import Kind
 
-Status = Literal["required", "yes", "1 only", "accepted", "no"]
+# "accepted" acts on no answer but is kept with the usage of the request; "no effect" is checked, and then named in
+# `x-llmrack-ignored`; "no" is a 400.
+Status = Literal["required", "yes", "1 only", "accepted", "no effect", "no"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,10 @@ class Field:
     def is_required(self) -> bool:
         return self.status == "required"
 
+    @property
+    def is_without_effect(self) -> bool:
+        return self.status == "no effect"
+
 
 Rows = dict[str, Field]
 
@@ -60,22 +66,24 @@ def rows(*fields: Field) -> Rows:
 
 
 def read(rows: Rows, body: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """The checked values of the fields present, and the names of those no row declares.
+    """The checked values of the fields present, and the names of those without effect, declared by a row or by none.
 
     An explicit null is the same as an absent field. Raises InvalidRequest.
     """
     values: dict[str, Any] = {}
-    unknown: list[str] = []
+    ignored: list[str] = []
     for name, value in body.items():
         row = rows.get(name)
         if row is None:
-            unknown.append(name)
+            ignored.append(name)
         elif value is not None:
             values[name] = row.kind.read(value, name)
+            if row.is_without_effect:
+                ignored.append(name)
     for name, row in rows.items():
         if row.is_required and name not in values:
             raise InvalidRequest(f"{name} is required.", param=name)
-    return values, unknown
+    return values, ignored
 
 
 def options(rows: Rows, values: dict[str, Any]) -> dict[str, Any]:

@@ -4,14 +4,20 @@ a 400 that names the field."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, get_args
 
 import pytest
 
 from llmrack.errors import InvalidRequest
+from llmrack.services import accounts
+from llmrack.services.rack import Rack
 from llmrack.wire import chat, completions, embeddings, fields
 from llmrack.wire.asks import Features
-from llmrack.wire.rows import Bad, Field, Good
+from llmrack.wire.rows import Bad, Field, Good, Status
+from tests.contract.api import opened
+from tests.support.fake_ollama import FakeOllama
+from tests.v1.conftest import Api, issue
 from tests.wire.support import CATALOG, encoded
 
 BASE: dict[str, dict[str, Any]] = {
@@ -78,7 +84,7 @@ def test_null_is_the_same_as_absent(endpoint: str, row: Field) -> None:
 def test_every_row_has_notes_and_examples_for_what_it_claims(endpoint: str, row: Field) -> None:
     assert row.notes
     assert row.good or row.status == "no"
-    assert row.bad or row.status == "accepted"
+    assert row.bad or row.status == "no effect"
 
 
 @pytest.mark.parametrize("endpoint", fields.ENDPOINTS)
@@ -96,4 +102,35 @@ def test_a_field_without_a_row_passes_and_is_listed(endpoint: str) -> None:
 def test_every_endpoint_has_a_table_of_its_fields(endpoint: str) -> None:
     table = fields.field_rows(endpoint)
     assert [name for name, _, _ in table] == list(fields.ENDPOINTS[endpoint])
-    assert all(status in ("required", "yes", "1 only", "accepted", "no") for _, status, _ in table)
+    assert all(status in get_args(Status) for _, status, _ in table)
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory, fake_ollama: FakeOllama) -> Iterator[Api]:
+    for app in opened(tmp_path_factory.mktemp("fields"), fake_ollama):
+        rack: Rack = app.extensions["llmrack"]
+        name = accounts.ensure(rack.store, "fields", datetime.now(UTC), rack.plans.get("business")).name
+        yield Api(app.test_client(), issue(rack, name, "test"))
+
+
+# A model that can do what the field asks for: what a model cannot do is listed for that reason.
+ABLE = {"chat": "llama-3.1-8b", "completions": "llama-3.1-8b", "embeddings": "nomic-embed"}
+REASONS = {"model": "deepseek-r1-8b"}
+PATHS = {"chat": "/chat/completions", "completions": "/completions", "embeddings": "/embeddings"}
+
+
+@pytest.mark.parametrize(("endpoint", "row", "example"), examples("good"))
+def test_the_header_lists_a_field_exactly_when_its_row_says_no_effect(
+    api: Api, endpoint: str, row: Field, example: Good
+) -> None:
+    able = REASONS if row.name == "reasoning_effort" else {"model": ABLE[endpoint]}
+    answer = api.post(PATHS[endpoint], {**BASE[endpoint], **able, row.name: example.value, **example.beside})
+    assert answer.status_code == 200, answer.get_data()
+    assert answer.headers.get("x-llmrack-ignored") == (row.name if row.status == "no effect" else None)
+
+
+def test_rows_of_every_status_are_among_those_that_are_tried() -> None:
+    assert {row.status for _, row in rows()} == set(get_args(Status))
+    assert {"store", "metadata", "service_tier", "prediction"} <= {
+        row.name for _, row in rows() if row.status == "no effect"
+    }

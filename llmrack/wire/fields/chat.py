@@ -249,12 +249,16 @@ CHAT: Rows = rows(
         (Bad({}),),
     ),
     shared.USER,
-    shared.accepted("metadata", kinds.mapping(), "No effect.", {"run": "7"}, (Bad("x"),)),
-    shared.accepted("store", kinds.boolean(), "No effect: answers are never stored.", True, (Bad("x"),)),
-    shared.accepted("service_tier", kinds.anything(), "No effect: there is one tier.", "auto"),
-    shared.accepted("prompt_cache_key", kinds.anything(), "No effect: Ollama reuses prompts by itself.", "k"),
-    shared.accepted("prompt_cache_retention", kinds.anything(), "No effect.", "24h"),
-    shared.accepted("safety_identifier", kinds.anything(), "No effect.", "s"),
-    shared.accepted("verbosity", kinds.anything(), "No effect: ask for it in the prompt.", "low"),
-    shared.accepted("prediction", kinds.anything(), "No effect on the answer, nor on its speed.", {"type": "content"}),
+    shared.without_effect("metadata", kinds.mapping(), "Kept nowhere.", {"run": "7"}, (Bad("x"),)),
+    shared.without_effect("store", kinds.boolean(), "Answers are never stored.", True, (Bad("x"),)),
+    shared.without_effect("service_tier", kinds.anything(), "There is one tier.", "auto"),
+    shared.without_effect("prompt_cache_key", kinds.anything(), "Ollama reuses prompts by itself.", "k"),
+    shared.without_effect(
+        "prompt_cache_retention", kinds.anything(), "Ollama decides how long it keeps a prompt.", "24h"
+    ),
+    shared.without_effect("safety_identifier", kinds.anything(), "Kept nowhere; `user` is.", "s"),
+    shared.without_effect("verbosity", kinds.anything(), "Ask for it in the prompt.", "low"),
+    shared.without_effect(
+        "prediction", kinds.anything(), "Neither the answer nor its speed changes.", {"type": "content"}
+    ),
 )

@@ -22,8 +22,8 @@ def sampling(name: str, low: float, high: float, notes: str, good: float, defaul
     )
 
 
-def accepted(name: str, kind: Kind, notes: str, good: Any, bad: tuple[Bad, ...] = ()) -> Field:
-    return Field(name, "accepted", kind, notes, (Good(good),), bad)
+def without_effect(name: str, kind: Kind, notes: str, good: Any, bad: tuple[Bad, ...] = ()) -> Field:
+    return Field(name, "no effect", kind, notes, (Good(good),), bad)
 
 
 MODEL = Field(
@@ -68,11 +68,12 @@ SEED = Field(
     (Good(7, {"options": {"seed": 7}}), Good(0, {"options": {"seed": 0}}), Good(-1)),
     (Bad("7"), Bad(1.5), Bad(2**63)),
 )
-USER = accepted(
+USER = Field(
     "user",
+    "accepted",
     kinds.text(512),
     "Stored with the usage of the request; has no effect on the answer.",
-    "user-1234",
+    (Good("user-1234"),),
     (Bad(1), Bad("x" * 513)),
 )
 _N_SENTENCE = "n > 1 is not supported; call the endpoint multiple times"
