@@ -131,6 +131,7 @@ def get_request(request_id: str) -> Response:
     if found is None:
         raise NotFound(
             f"This account has no request '{request_id}'. Receipts are kept for a time only; sums by day stay.",
+            param="id",
             code="request_not_found",
         )
     return json_reply(msgspec.json.encode(_receipt(found)))

@@ -133,6 +133,18 @@ def error_types(facts: Facts) -> str:
     )
 
 
+def error_codes(facts: Facts) -> str:
+    """Every code, linked to its section. A code of two types has one section."""
+    return markdown(
+        ("Code", "HTTP", "When"),
+        (
+            (f"[`{code}`](/docs/errors#{code})", str(row.status), when)
+            for row in errors.ERRORS
+            for code, when in row.codes.items()
+        ),
+    )
+
+
 def operations(facts: Facts) -> str:
     """Every endpoint, linked to its section of the reference."""
     return markdown(
@@ -218,6 +230,7 @@ TABLES: dict[str, Callable[..., str]] = {
     "parameters": parameters,
     "reference": reference,
     "errors": error_types,
+    "codes": error_codes,
     "operations": operations,
     "rate-headers": rate_headers,
     "response-headers": response_headers,

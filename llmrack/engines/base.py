@@ -22,10 +22,21 @@ class Call:
 
     A body holds of a client's schemas what Ollama's decoding understands. `schemas` are the whole ones, for an engine
     that can hold them: {"response_format": schema, "tools": {name: parameters}}, either left out where there is none.
-    `must_call` says that only a tool call is an answer. `model` is the catalogue's, for the sentences of failures.
+    `must_call` says that only a tool call is an answer. `model` is the catalogue's and `prompt_param` the client's
+    field that holds the prompt, for what failures say.
     """
 
-    __slots__ = ("_hang_up", "is_gone", "is_shutdown", "model", "must_call", "request_id", "schemas", "silence_s")
+    __slots__ = (
+        "_hang_up",
+        "is_gone",
+        "is_shutdown",
+        "model",
+        "must_call",
+        "prompt_param",
+        "request_id",
+        "schemas",
+        "silence_s",
+    )
 
     def __init__(self, request_id: str, silence_s: float) -> None:
         self.request_id = request_id
@@ -35,6 +46,7 @@ class Call:
         self.schemas: Mapping[str, Any] = {}
         self.must_call = False
         self.model: Model | None = None
+        self.prompt_param: str | None = None
         self._hang_up: Callable[[], None] | None = None
 
     def abandon(self, *, is_shutdown: bool = False) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 import requests
 
-from ..catalog import Model
 from ..errors import UpstreamError
 from ..wire import errors as wire_errors
 from ..wire.ollama import EmbedReply, Reply
@@ -140,7 +139,7 @@ class Ollama:
                 body = response.read(MAX_ERROR_BYTES)
             except TimeoutError:
                 body = b""
-            raise wire_errors.from_ollama(status, body, call.model)
+            raise wire_errors.from_ollama(status, body, call.model, call.prompt_param)
 
     def _check_wait(self, started_at: float) -> None:
         """Raises UpstreamError when a request without a first piece has waited too long, or Ollama answers none."""
@@ -165,7 +164,7 @@ class Ollama:
         del body  # As long as the prompt of an agent, and the answer may take minutes.
         try:
             yield from self._waited(response, call)
-            lines, heard_at = _Lines(call.model), self._heard_at
+            lines, heard_at = _Lines(call), self._heard_at
             while not lines.is_done:
                 try:
                     data = response.read_some()
@@ -188,10 +187,10 @@ class Ollama:
 class _Lines:
     """The replies of an answer, one to a line, out of what is received."""
 
-    __slots__ = ("_failure", "_model", "_rest", "is_done")
+    __slots__ = ("_call", "_failure", "_rest", "is_done")
 
-    def __init__(self, model: Model | None) -> None:
-        self._model = model
+    def __init__(self, call: Call) -> None:
+        self._call = call
         self._rest = b""
         self._failure: Exception | None = None
         self.is_done = False
@@ -201,7 +200,7 @@ class _Lines:
         lines = (self._rest + data if self._rest else data).split(b"\n")
         # A whole body needs no newline after its last line: that is how a plain answer looks.
         self._rest = b"" if is_last else lines.pop()
-        replies, self._failure = _decoded(lines, self._model)
+        replies, self._failure = _decoded(lines, self._call)
         self.is_done = bool(replies) and replies[-1].done
         return replies
 
@@ -217,7 +216,7 @@ class _Lines:
             raise BadResponse("the answer ended without its last line")
 
 
-def _decoded(lines: list[bytes], model: Model | None) -> tuple[list[Reply], Exception | None]:
+def _decoded(lines: list[bytes], call: Call) -> tuple[list[Reply], Exception | None]:
     """The good lines before the first bad one, and what that one means: garbage, or a failure told by Ollama."""
     replies: list[Reply] = []
     for line in lines:
@@ -227,7 +226,8 @@ def _decoded(lines: list[bytes], model: Model | None) -> tuple[list[Reply], Exce
             except BAD_JSON as exc:
                 return replies, exc
             if reply.error is not None:
-                return replies, wire_errors.from_ollama(200, _encode({"error": reply.error}), model)
+                said = _encode({"error": reply.error})
+                return replies, wire_errors.from_ollama(200, said, call.model, call.prompt_param)
             replies.append(reply)
     return replies, None
 

@@ -25,7 +25,7 @@ class Run:
     def __init__(self, ask: Ask | EmbedAsk, caller: Caller, rack: Rack, call: Call) -> None:
         self.ask = ask
         self.call = call
-        call.model = ask.model
+        call.model, call.prompt_param = ask.model, ask.prompt_param
         self.mode = caller.mode
         self.engine: Engine = rack.engines.of(caller.mode)
         self.meter: Meter = rack.meter

@@ -16,9 +16,7 @@ _CALL = {
     "function": closed({"name": TEXT, "arguments": {**TEXT, "contentMediaType": "application/json"}}),
 }
 _FINISH = exactly("stop", "length", "tool_calls")
-_ERROR_BODY = closed(
-    {"message": TEXT, "type": TEXT, "param": {"type": ["string", "null"]}, "code": {"type": ["string", "null"]}}
-)
+_ERROR_BODY = closed({"message": TEXT, "type": TEXT, "param": {"type": ["string", "null"]}, "code": TEXT})
 _HEAD = {"id": TEXT, "object": TEXT, "created": COUNT, "model": TEXT}
 
 

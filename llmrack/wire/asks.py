@@ -99,12 +99,13 @@ class Plain(Protocol):
 class Ask(Protocol):
     """A checked chat or text completion request.
 
-    `prompt_tokens` estimates all prompts, each of `prompt_sizes` is one; `output_tokens` are wanted at most; `ignored`
-    names what had no effect.
+    `prompt_param` is the field that holds the prompt, `prompt_tokens` estimates all prompts, each of `prompt_sizes` is
+    one; `output_tokens` are wanted at most; `ignored` names what had no effect.
     `schemas` and `must_call` are for engines that can hold more of a schema than a body says; see `engines.base.Call`.
     """
 
     endpoint: str
+    prompt_param: str
     id_prefix: str
     model: Model
     stream: bool
@@ -131,6 +132,7 @@ class EmbedAsk(Protocol):
     """A checked embeddings request."""
 
     endpoint: str
+    prompt_param: str
     model: Model
     stream: bool
     user: str | None

@@ -27,7 +27,7 @@ def arguments_from_client(value: Any, param: str) -> dict[str, Any]:
         except InvalidRequest:
             raise InvalidRequest(f"{param} is not valid JSON.", param=param) from None
     if not isinstance(value, dict):
-        raise InvalidRequest(f"{param} must be a JSON object written as a string.", param=param)
+        raise jsonbody.wrong_type(param, "a JSON object written as a string", value)
     return value
 
 

@@ -64,6 +64,7 @@ class ChatAsk:
     schemas: dict[str, Any]
     prompt_sizes: tuple[PromptSize, ...]
     endpoint: str = "chat"
+    prompt_param: str = "messages"
     id_prefix: str = "chatcmpl-"
 
     def least_prompt_tokens(self) -> int:

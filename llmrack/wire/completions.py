@@ -44,6 +44,7 @@ class CompletionAsk:
     top_logprobs: int | None
     has_usage_chunk: bool
     endpoint: str = "completions"
+    prompt_param: str = "prompt"
     id_prefix: str = "cmpl-"
     must_call: bool = False
     schemas: dict[str, Any] = field(default_factory=dict)

@@ -28,6 +28,7 @@ class EmbedAsk:
     is_base64: bool
     prompt_sizes: tuple[PromptSize, ...]
     endpoint: str = "embeddings"
+    prompt_param: str = "input"
     stream: bool = False
     output_tokens: int = 0
 

@@ -21,16 +21,17 @@ def envelope(error: ApiError) -> bytes:
     return msgspec.json.encode({"error": error.body()})
 
 
-def from_ollama(status: int, body: Any, model: Model | None = None) -> ApiError:
+def from_ollama(status: int, body: Any, model: Model | None = None, prompt_param: str | None = None) -> ApiError:
     """What an error of Ollama's native API means for our client.
 
-    `body` is the response, or the value of `error` from a line of a stream. Only the prompt's length and the fields
-    we know to depend on a model are the client's doing: any other 400 comes from what we sent.
+    `body` is the response, or the value of `error` from a line of a stream; `prompt_param` the field of the request
+    that holds the prompt. Only the prompt's length and the fields we know to depend on a model are the client's doing:
+    any other 400 comes from what we sent.
     """
     text = _text(body)
     name = model.id if model else "The model"
     if _TOO_LONG.search(text):
-        return _too_long(text + _plain(body), name, model)
+        return _too_long(text + _plain(body), name, model, prompt_param)
     for pattern, meaning in _MEANINGS:
         if pattern.search(text):
             return meaning(name)
@@ -66,23 +67,24 @@ def _plain(body: Any) -> str:
     return body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)
 
 
-def _too_long(said: str, name: str, model: Model | None) -> ApiError:
+def _too_long(said: str, name: str, model: Model | None, param: str | None) -> ApiError:
     """With both numbers where the runner names them, as "(9000 tokens)" in its sentence or as n_prompt_tokens and
     n_ctx beside it; else with the window that the catalogue gives the model."""
     numbers = sorted({int(digits) for digits in _COUNTS.findall(said)})
     if len(numbers) == 2:
-        return too_long(name, numbers[-1], numbers[0])
-    return _longer_than(name, f", which holds {model.num_ctx} tokens" if model else "")
+        return too_long(name, numbers[-1], numbers[0], param)
+    return _longer_than(name, f", which holds {model.num_ctx} tokens" if model else "", param)
 
 
-def too_long(name: str, prompt_tokens: int, window_tokens: int) -> ApiError:
+def too_long(name: str, prompt_tokens: int, window_tokens: int, param: str | None = None) -> ApiError:
     """A prompt that does not fit the window of the model of that name."""
-    return _longer_than(name, f": it has {prompt_tokens} tokens, the context holds {window_tokens}")
+    return _longer_than(name, f": it has {prompt_tokens} tokens, the context holds {window_tokens}", param)
 
 
-def _longer_than(name: str, counts: str) -> ApiError:
+def _longer_than(name: str, counts: str, param: str | None) -> ApiError:
     return InvalidRequest(
         f"The input is longer than the context of {_inside(name)}{counts}. Send less; nothing was cut.",
+        param=param,
         code="context_length_exceeded",
     )
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import InvalidRequest
-from .jsonbody import kind_of
+from .jsonbody import wrong_type
 
 MAX_IMAGES = 16
 # A picture of this many pixels takes 200 MB once it is unpacked.
@@ -28,7 +28,8 @@ def read(value: Any, param: str, *, urls: bool) -> str | Url:
     """The base64 of an `image_url` part, given as {"url": ...} or as a string. Raises InvalidRequest."""
     url = value.get("url") if isinstance(value, dict) else value
     if not isinstance(url, str):
-        raise InvalidRequest(f"{param}.url must be a string, not {kind_of(url)}.", param=param)
+        where = f"{param}.url" if isinstance(value, dict) else param
+        raise wrong_type(where, "a string" if isinstance(value, dict) else "an object with a url", url)
     match = _DATA_URI.match(url)
     if match:
         data = url[match.end() :]

@@ -114,6 +114,18 @@ def _check_text(text: str) -> None:
         raise _Refused("The body has half a surrogate pair (\\ud800 to \\udfff) in a string.") from None
 
 
+def wrong_type(param: str, takes: str, value: Any) -> InvalidRequest:
+    """The refusal of a value that is of another JSON type than its field takes; in an object null is no value."""
+    if value is None and not param.endswith("]"):
+        return missing(param)
+    return InvalidRequest(f"{param} must be {takes}, not {kind_of(value)}.", param=param, code="invalid_type")
+
+
+def missing(param: str) -> InvalidRequest:
+    """The refusal of a request without a field that it needs."""
+    return InvalidRequest(f"{param} is required.", param=param, code="missing_required_parameter")
+
+
 def kind_of(value: Any) -> str:
     """The JSON type of a value, for sentences."""
     if value is None:

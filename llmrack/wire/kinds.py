@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import InvalidRequest
-from .jsonbody import kind_of
+from .jsonbody import wrong_type
 
 Read = Callable[[Any, str], Any]
 
@@ -20,14 +20,10 @@ class Kind:
     schema: dict[str, Any]
 
 
-def _wrong(param: str, takes: str, value: Any) -> InvalidRequest:
-    return InvalidRequest(f"{param} must be {takes}, not {kind_of(value)}.", param=param)
-
-
 def boolean() -> Kind:
     def read(value: Any, param: str) -> bool:
         if not isinstance(value, bool):
-            raise _wrong(param, "true or false", value)
+            raise wrong_type(param, "true or false", value)
         return value
 
     return Kind(read, {"type": "boolean"})
@@ -36,7 +32,7 @@ def boolean() -> Kind:
 def number(low: float, high: float) -> Kind:
     def read(value: Any, param: str) -> float:
         if type(value) not in (int, float):
-            raise _wrong(param, "a number", value)
+            raise wrong_type(param, "a number", value)
         if not low <= value <= high:
             raise InvalidRequest(f"{param} must be between {low:g} and {high:g}.", param=param)
         return value  # type: ignore[no-any-return]
@@ -52,7 +48,7 @@ def integer(low: int, high: int | None = None) -> Kind:
         if type(value) is float and value.is_integer():
             value = int(value)
         if type(value) is not int:
-            raise _wrong(param, "an integer", value)
+            raise wrong_type(param, "an integer", value)
         if value < low:
             raise InvalidRequest(f"{param} must be at least {low}.", param=param)
         if high is not None and value > high:
@@ -68,7 +64,7 @@ def text(max_length: int | None = None) -> Kind:
 
     def read(value: Any, param: str) -> str:
         if not isinstance(value, str):
-            raise _wrong(param, "a string", value)
+            raise wrong_type(param, "a string", value)
         if max_length is not None and len(value) > max_length:
             raise InvalidRequest(f"{param} must have at most {max_length} characters.", param=param)
         return value
@@ -78,6 +74,8 @@ def text(max_length: int | None = None) -> Kind:
 
 def one_of(*values: str) -> Kind:
     def read(value: Any, param: str) -> str:
+        if not isinstance(value, str):
+            raise wrong_type(param, "a string", value)
         if value not in values:
             raise InvalidRequest(f"{param} must be one of {', '.join(values)}.", param=param)
         return str(value)
@@ -88,19 +86,19 @@ def one_of(*values: str) -> Kind:
 def mapping() -> Kind:
     def read(value: Any, param: str) -> dict[str, Any]:
         if not isinstance(value, dict):
-            raise _wrong(param, "an object", value)
+            raise wrong_type(param, "an object", value)
         return value
 
     return Kind(read, {"type": "object"})
 
 
 def only_one(sentence: str) -> Kind:
-    """The number 1. A larger one gets `sentence`, in which `param` stays null as clients of this API know it."""
+    """The number 1. A larger one gets `sentence`."""
 
     def read(value: Any, param: str) -> int:
         count: int = integer(1).read(value, param)
         if count > 1:
-            raise InvalidRequest(sentence)
+            raise InvalidRequest(sentence, param=param, code="unsupported_value")
         return count
 
     return Kind(read, {"type": "integer", "minimum": 1, "maximum": 1})
@@ -126,12 +124,12 @@ def stop_strings(most: int) -> Kind:
     def read(value: Any, param: str) -> list[str]:
         strings = [value] if isinstance(value, str) else value
         if not isinstance(strings, list):
-            raise _wrong(param, "a string or a list of strings", value)
+            raise wrong_type(param, "a string or a list of strings", value)
         if len(strings) > most:
             raise InvalidRequest(f"{param} takes at most {most} strings.", param=param)
         for index, item in enumerate(strings):
             if not isinstance(item, str):
-                raise _wrong(f"{param}[{index}]", "a string", item)
+                raise wrong_type(f"{param}[{index}]", "a string", item)
         return [item for item in strings if item]
 
     each = {"type": "string"}
@@ -168,7 +166,7 @@ def texts(most: int, no_token_ids: str) -> Kind:
     def read(value: Any, param: str) -> list[str]:
         items = [value] if isinstance(value, str) else value
         if not isinstance(items, list):
-            raise _wrong(param, "a string or a list of strings", value)
+            raise wrong_type(param, "a string or a list of strings", value)
         if not items or items == [""]:
             raise InvalidRequest(f"{param} must not be empty.", param=param)
         if _is_token_ids(items[0]):
@@ -177,7 +175,7 @@ def texts(most: int, no_token_ids: str) -> Kind:
             raise InvalidRequest(f"{param} takes at most {most} strings.", param=param)
         for index, item in enumerate(items):
             if type(item) is not str:
-                raise _wrong(f"{param}[{index}]", "a string", item)
+                raise wrong_type(f"{param}[{index}]", "a string", item)
             if not item:
                 raise InvalidRequest(f"{param}[{index}] must not be empty.", param=f"{param}[{index}]")
         return items

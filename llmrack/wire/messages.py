@@ -9,7 +9,7 @@ from ..catalog import Model
 from ..errors import InvalidRequest
 from . import calls, images, tools
 from .asks import Features, length_bytes
-from .jsonbody import kind_of
+from .jsonbody import missing, wrong_type
 
 MAX_MESSAGES = 4096
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
@@ -54,7 +54,7 @@ class Conversation:
 def read(value: Any, model: Model, features: Features) -> Conversation:
     """Raises InvalidRequest with `param` down to the part, such as `messages[1].content[0].text`."""
     if not isinstance(value, list):
-        raise InvalidRequest(f"messages must be an array, not {kind_of(value)}.", param="messages")
+        raise wrong_type("messages", "an array", value)
     if not value:
         raise InvalidRequest("messages must hold at least one message.", param="messages")
     if len(value) > MAX_MESSAGES:
@@ -74,7 +74,7 @@ class _Reader:
 
     def add(self, message: Any, param: str) -> None:
         if not isinstance(message, dict):
-            raise InvalidRequest(f"{param} must be an object, not {kind_of(message)}.", param=param)
+            raise wrong_type(param, "an object", message)
         role = message.get("role")
         if role not in ROLES:
             raise InvalidRequest(
@@ -99,16 +99,16 @@ class _Reader:
         elif isinstance(content, list):
             self._parts(content, ours, param)
         elif content is not None:
-            raise InvalidRequest(f"{param} must be a string or an array of parts, not {kind_of(content)}.", param=param)
+            raise wrong_type(param, "a string or an array of parts", content)
         elif "content" not in message and message["role"] != "assistant":
-            raise InvalidRequest(f"{param} is missing.", param=param)
+            raise missing(param)
 
     def _parts(self, parts: list[Any], ours: dict[str, Any], param: str) -> None:
         texts = []
         for index, part in enumerate(parts):
             where = f"{param}[{index}]"
             if not isinstance(part, dict):
-                raise InvalidRequest(f"{where} must be an object, not {kind_of(part)}.", param=where)
+                raise wrong_type(where, "an object", part)
             kind = part.get("type")
             if kind in ("text", "input_text", "output_text", "refusal"):
                 key = "refusal" if kind == "refusal" else "text"
@@ -143,7 +143,7 @@ class _Reader:
         if made is None:
             return
         if not isinstance(made, list):
-            raise InvalidRequest(f"{param}.tool_calls must be an array.", param=f"{param}.tool_calls")
+            raise wrong_type(f"{param}.tool_calls", "an array", made)
         if made:
             ours["tool_calls"] = [
                 self._call(call, number, f"{param}.tool_calls[{number}]") for number, call in enumerate(made)
@@ -152,7 +152,7 @@ class _Reader:
     def _call(self, call: Any, number: int, param: str) -> dict[str, Any]:
         function = call.get("function") if isinstance(call, dict) else None
         if not isinstance(function, dict):
-            raise InvalidRequest(f"{param}.function must be an object.", param=f"{param}.function")
+            raise wrong_type(f"{param}.function", "an object", function)
         name = tools.read_name(function.get("name"), f"{param}.function.name")
         arguments = calls.arguments_from_client(function.get("arguments", ""), f"{param}.function.arguments")
         self.conversation.size_bytes += len(name) + len(str(arguments))
@@ -167,7 +167,7 @@ class _Reader:
         """Ollama's templates name the tool; OpenAI's messages point at the call by its id."""
         id_ = message.get("tool_call_id")
         if id_ is not None and not isinstance(id_, str):
-            raise InvalidRequest(f"{param}.tool_call_id must be a string.", param=f"{param}.tool_call_id")
+            raise wrong_type(f"{param}.tool_call_id", "a string", id_)
         name = message.get("name")
         if not isinstance(name, str) or not name:
             name = self._names.get(id_ or "")
@@ -179,5 +179,5 @@ class _Reader:
 
 def _text(value: Any, param: str) -> str:
     if not isinstance(value, str):
-        raise InvalidRequest(f"{param} must be a string, not {kind_of(value)}.", param=param)
+        raise wrong_type(param, "a string", value)
     return value

@@ -171,10 +171,11 @@ def _failure(status: int) -> dict[str, Any]:
     names = ["x-request-id"]
     if status in (429, 502, 503):
         names.append("Retry-After")
+    codes = ", ".join(f"`{code}`" for kind in _by_status()[status] for code in kind.codes)
     body = {"message": error.when, "type": error.type, "param": None, "code": error.default_code}
     content = {"schema": shapes.ref("Error"), "example": {"error": body}}
     return {
-        "description": f"`{error.type}`: {error.when}",
+        "description": f"`{error.type}`: {error.when} Codes: {codes}.",
         "headers": _headers(names),
         "content": {"application/json": content},
     }

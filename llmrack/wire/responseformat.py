@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import InvalidRequest
 from . import schemas, validation
 from .json_schema import reading
-from .jsonbody import kind_of
+from .jsonbody import kind_of, wrong_type
 
 TYPES = ("text", "json_object", "json_schema")
 
@@ -51,7 +51,7 @@ def _no_constants(name: str) -> None:
 def read(value: Any, param: str) -> Format | None:
     """None for plain text. Raises InvalidRequest."""
     if not isinstance(value, dict):
-        raise InvalidRequest(f"{param} must be an object, not {kind_of(value)}.", param=param)
+        raise wrong_type(param, "an object", value)
     kind = value.get("type")
     if kind not in TYPES:
         raise InvalidRequest(f"{param}.type must be one of {', '.join(TYPES)}.", param=f"{param}.type")
@@ -62,16 +62,16 @@ def read(value: Any, param: str) -> Format | None:
 
 def _schema(wrapper: Any, param: str) -> Format:
     if not isinstance(wrapper, dict):
-        raise InvalidRequest(f"{param} must be an object, not {kind_of(wrapper)}.", param=param)
+        raise wrong_type(param, "an object", wrapper)
     schema, where = wrapper.get("schema"), f"{param}.schema"
     if not isinstance(schema, dict):
-        raise InvalidRequest(f"{where} must be an object, not {kind_of(schema)}.", param=where)
+        raise wrong_type(where, "an object", schema)
     strict = wrapper.get("strict")
     if strict is not None and not isinstance(strict, bool):
-        raise InvalidRequest(f"{param}.strict must be true or false.", param=f"{param}.strict")
+        raise wrong_type(f"{param}.strict", "true or false", strict)
     for name in ("name", "description"):
         if wrapper.get(name) is not None and not isinstance(wrapper[name], str):
-            raise InvalidRequest(f"{param}.{name} must be a string.", param=f"{param}.{name}")
+            raise wrong_type(f"{param}.{name}", "a string", wrapper[name])
     reading.Allowance(where).admit(schema, where)
     plain = schemas.inline(schema, where)
     checker = validation.checker(schema, where)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from ..catalog import Catalog, Model
 from ..errors import InvalidRequest
+from .jsonbody import missing, wrong_type
 from .kinds import Kind
 
 # "accepted" acts on no answer but is kept with the usage of the request; "no effect" is checked, and then named in
@@ -28,7 +29,7 @@ class Bad:
     """A value that is refused with a 400 whose `param` is this one; "=" stands for the field's own name."""
 
     value: Any
-    param: str | None = "="
+    param: str = "="
     beside: dict[str, Any] = field(default_factory=dict)
 
 
@@ -82,7 +83,7 @@ def read(rows: Rows, body: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
                 ignored.append(name)
     for name, row in rows.items():
         if row.is_required and name not in values:
-            raise InvalidRequest(f"{name} is required.", param=name)
+            raise missing(name)
     return values, ignored
 
 
@@ -95,9 +96,9 @@ def model(body: dict[str, Any], catalog: Catalog, *, embeds: bool) -> Model:
     """The model a request names, before anything else about it is looked at. Raises InvalidRequest."""
     name = body.get("model")
     if name is None:
-        raise InvalidRequest("model is required.", param="model")
+        raise missing("model")
     if not isinstance(name, str):
-        raise InvalidRequest("model must be a string.", param="model")
+        raise wrong_type("model", "a string", name)
     found = catalog.get(name)
     if found is None:
         raise InvalidRequest(_unknown(name, catalog), param="model", code="model_not_found")

@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import InvalidRequest
 from . import schemas, validation
 from .json_schema import reading
-from .jsonbody import kind_of
+from .jsonbody import wrong_type
 
 MAX_TOOLS = 128
 _NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,128}")
@@ -40,7 +40,7 @@ class Tool:
 def read(value: Any, param: str) -> list[Tool]:
     """[{"type": "function", "function": {"name", "description"?, "parameters"?, "strict"?}}], checked."""
     if not isinstance(value, list):
-        raise InvalidRequest(f"{param} must be an array, not {kind_of(value)}.", param=param)
+        raise wrong_type(param, "an array", value)
     if len(value) > MAX_TOOLS:
         raise InvalidRequest(f"{param} takes at most {MAX_TOOLS} tools.", param=param)
     budget = schemas.Budget(param, MAX_PARTS)
@@ -50,16 +50,16 @@ def read(value: Any, param: str) -> list[Tool]:
 
 def _read_tool(tool: Any, param: str, budget: schemas.Budget, allowance: reading.Allowance) -> Tool:
     if not isinstance(tool, dict):
-        raise InvalidRequest(f"{param} must be an object, not {kind_of(tool)}.", param=param)
+        raise wrong_type(param, "an object", tool)
     if tool.get("type", "function") != "function":
         raise InvalidRequest(f"{param}.type must be function; other tools are not supported.", param=f"{param}.type")
     function, param = tool.get("function"), f"{param}.function"
     if not isinstance(function, dict):
-        raise InvalidRequest(f"{param} must be an object.", param=param)
+        raise wrong_type(param, "an object", function)
     name = read_name(function.get("name"), f"{param}.name")
     for key, kind, words in _OPTIONAL:
         if function.get(key) is not None and not isinstance(function[key], kind):
-            raise InvalidRequest(f"{param}.{key} must be {words}.", param=f"{param}.{key}")
+            raise wrong_type(f"{param}.{key}", words, function[key])
     schema = function.get("parameters") or {}
     allowance.admit(schema, f"{param}.parameters")
     return Tool(
@@ -114,7 +114,7 @@ def read_choice(value: Any, param: str) -> Choice:
 def _chosen_name(tool: Any, param: str) -> str:
     function = tool.get("function") if isinstance(tool, dict) else None
     if not isinstance(function, dict):
-        raise InvalidRequest(f"{param}.function must be an object.", param=f"{param}.function")
+        raise wrong_type(f"{param}.function", "an object", function)
     return read_name(function.get("name"), f"{param}.function.name")
 
 

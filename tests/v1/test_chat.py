@@ -156,6 +156,10 @@ def test_test_mode_refuses_what_does_not_fit_the_window_as_a_live_key_does(test_
     assert refused.status_code == lived.status_code == 400
     error = refused.get_json()["error"]
     assert error | {"message": ""} == lived.get_json()["error"] | {"message": ""}
-    assert (error["type"], error["code"], error["param"]) == ("invalid_request_error", "context_length_exceeded", None)
+    assert (error["type"], error["code"], error["param"]) == (
+        "invalid_request_error",
+        "context_length_exceeded",
+        "messages",
+    )
     assert "phi-3-mini" in error["message"]
     assert "the context holds 8192" in error["message"]

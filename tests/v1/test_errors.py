@@ -149,8 +149,8 @@ def test_more_than_one_choice_is_refused_in_the_documented_words(live: Api) -> N
         "error": {
             "message": "n > 1 is not supported; call the endpoint multiple times",
             "type": "invalid_request_error",
-            "param": None,
-            "code": None,
+            "param": "n",
+            "code": "unsupported_value",
         }
     }
 

@@ -26,13 +26,15 @@ NESTED = json.dumps(
 
 
 def test_the_envelope_is_exactly_the_captured_one() -> None:
-    error = InvalidRequest("n > 1 is not supported; call the endpoint multiple times")
+    error = InvalidRequest(
+        "n > 1 is not supported; call the endpoint multiple times", param="n", code="unsupported_value"
+    )
     assert json.loads(errors.envelope(error)) == {
         "error": {
             "message": "n > 1 is not supported; call the endpoint multiple times",
             "type": "invalid_request_error",
-            "param": None,
-            "code": None,
+            "param": "n",
+            "code": "unsupported_value",
         }
     }
 

@@ -73,4 +73,5 @@ def test_a_data_uri_is_unwrapped() -> None:
 def test_anything_else_is_refused_naming_the_part(value: Any) -> None:
     with pytest.raises(InvalidRequest) as caught:
         images.read(value, "messages[0].content[1].image_url", urls=False)
-    assert caught.value.param == "messages[0].content[1].image_url"
+    has_no_text = isinstance(value, dict) and not isinstance(value.get("url"), str)
+    assert caught.value.param == f"messages[0].content[1].image_url{'.url' if has_no_text else ''}"

@@ -67,7 +67,7 @@ class Sandbox:
         room = (body.get("options") or {}).get("num_ctx") or EMBED_TOKENS
         counts = [tokens.count(text) for text in texts]
         if body.get("truncate") is False and max(counts, default=0) > room:
-            raise errors.too_long(_name(call), max(counts), room)
+            raise errors.too_long(_name(call), max(counts), room, call.prompt_param)
         total = sum(min(count, room) for count in counts)
         width = self._widths.get(body.get("model", ""), vectors.DIMENSIONS)
         vectors_of = [vectors.embed(self._read(text, room, waiter), width) for text in texts]
@@ -103,7 +103,7 @@ class Sandbox:
             raise question.rehearsal.error
         prompt_tokens = self._answers.prompt_tokens(question)
         if question.window is not None and prompt_tokens > question.window:
-            raise errors.too_long(_name(call), prompt_tokens, question.window)
+            raise errors.too_long(_name(call), prompt_tokens, question.window, call.prompt_param)
         answer = self._answers.answer(question)
         last = shape("", "")
         last.done, last.done_reason, last.eval_count = True, answer.done_reason, answer.eval_count

@@ -60,7 +60,7 @@ COMPLETIONS: Rows = rows(
         kinds.only_one("best_of > 1 is not supported; call the endpoint multiple times"),
         "`best_of > 1` is a 400.",
         (Good(1),),
-        (Bad(2, None), Bad(0)),
+        (Bad(2), Bad(0)),
         default="1",
     ),
     shared.N,

@@ -83,7 +83,7 @@ N = Field(
     kinds.only_one(_N_SENTENCE),
     "`n > 1` is a 400. Call the endpoint multiple times.",
     (Good(1),),
-    (Bad(2, None), Bad(0), Bad("1")),
+    (Bad(2), Bad(0), Bad("1")),
     default="1",
 )
 LOGIT_BIAS = Field(
