@@ -28,6 +28,8 @@ UNLIMITED = """
 requests_per_minute = 1000000000
 tokens_per_day = 1000000000000000
 concurrent_requests = 100000
+test_requests_per_minute = 1000000000
+test_concurrent_requests = 100000
 """
 WIDE = '[models."llama-3.1-8b"]\nnum_ctx = 131072\n'
 

@@ -23,6 +23,7 @@ class BadPlans(CannotStart):
 class Plan:
     """One plan. Limits are an account's, all its live keys together; None means that the plan has no such limit.
 
+    Its test keys together have the two limits that begin with `test_`, and none on tokens.
     Everybody sees and can take a plan that `is_public`; any other is given by an operator.
     """
 
@@ -35,6 +36,8 @@ class Plan:
     tokens_per_day: int | None = None
     tokens_per_minute: int | None = None
     reads_per_minute: int = 600
+    test_requests_per_minute: int = 600
+    test_concurrent_requests: int = 100
     is_prepaid: bool = False
     is_default: bool = False
     is_public: bool = False
@@ -102,6 +105,8 @@ def _plan(entry: datafile.Entry) -> Plan:
         ("requests_per_minute", plan.requests_per_minute > 0, "must be at least 1"),
         ("reads_per_minute", plan.reads_per_minute > 0, "must be at least 1"),
         ("concurrent_requests", plan.concurrent_requests > 0, "must be at least 1"),
+        ("test_requests_per_minute", plan.test_requests_per_minute > 0, "must be at least 1"),
+        ("test_concurrent_requests", plan.test_concurrent_requests > 0, "must be at least 1"),
         ("tokens_per_day", plan.tokens_per_day is None or plan.tokens_per_day > 0, "must be at least 1, or left out"),
         (
             "tokens_per_minute",

@@ -21,6 +21,7 @@ def test_shipped_plans_are_the_published_ones() -> None:
         ("payg", 60, None, 100_000, 0, True),
     ]
     assert {p.concurrent_requests for p in plans.load()} == {10}
+    assert {(p.test_requests_per_minute, p.test_concurrent_requests) for p in plans.load()} == {(600, 100)}
     assert plans.load().default.id == "free"
 
 
@@ -42,6 +43,8 @@ WRONG = [
     ('[plans.pro]\ntokens_per_day = "many"', "line 2: tokens_per_day of plan pro must be of type int"),
     ("[plans.pro]\ntokens_per_day = 0", "line 2: tokens_per_day of plan pro must be at least 1, or left out"),
     ("[plans.pro]\n\nrequests_per_minute = 0", "line 3: requests_per_minute of plan pro must be at least 1"),
+    ("[plans.pro]\ntest_requests_per_minute = 0", "line 2: test_requests_per_minute of plan pro must be at least 1"),
+    ("[plans.pro]\ntest_concurrent_requests = 0", "line 2: test_concurrent_requests of plan pro must be at least 1"),
     ("[plans.pro]\ncolour = 1", "line 2: plan pro has an unknown key colour"),
     ("[plans.pro]\nis_default = true", "line 2: exactly one plan must have is_default = true, and 2 have"),
     ("[plans.free]\nis_default = false", "exactly one plan must have is_default = true, and 0 have"),

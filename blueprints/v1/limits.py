@@ -64,7 +64,8 @@ def check() -> None:
         return
     if caller.requests_per_minute is not None:
         _hit(_per_minute(caller.requests_per_minute), f"key:{caller.key_id}", "requests of this key")
-    _hit(_per_minute(caller.plan.requests_per_minute), _account(caller), "requests")
+    noun = "requests" if caller.is_live else "test requests"
+    _hit(_per_minute(caller.plan_requests_per_minute), _account(caller), noun)
 
 
 def _account(caller: Caller) -> str:
@@ -131,7 +132,7 @@ def apply(response: Response) -> Response:
 
 def request_windows(caller: Caller) -> list[tuple[str, int, int, int]]:
     """The limits on POSTs per minute: (scope, limit, remaining, seconds until one more is free). Raises Unavailable."""
-    windows = [("account", _per_minute(caller.plan.requests_per_minute), _account(caller))]
+    windows = [("account", _per_minute(caller.plan_requests_per_minute), _account(caller))]
     if caller.requests_per_minute is not None:
         windows.append(("key", _per_minute(caller.requests_per_minute), f"key:{caller.key_id}"))
     return [(scope, item.amount, *_left(item, _stats(item, who))) for scope, item, who in windows]

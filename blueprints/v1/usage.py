@@ -98,8 +98,8 @@ def _limits(caller: Caller, standing: limits.Standing, now: datetime) -> list[di
         {
             "name": "concurrent_requests",
             "scope": "account",
-            "limit": caller.plan.concurrent_requests,
-            "remaining": max(0, caller.plan.concurrent_requests - standing.open_requests),
+            "limit": caller.concurrent_requests,
+            "remaining": max(0, caller.concurrent_requests - standing.open_requests),
             "reset_s": 0,
         }
     ]

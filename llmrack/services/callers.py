@@ -43,6 +43,15 @@ class Caller:
     def is_live(self) -> bool:
         return self.mode == "live"
 
+    @property
+    def plan_requests_per_minute(self) -> int:
+        """Live and test keys of an account have limits of their own, so that tests never cost a live request."""
+        return self.plan.requests_per_minute if self.is_live else self.plan.test_requests_per_minute
+
+    @property
+    def concurrent_requests(self) -> int:
+        return self.plan.concurrent_requests if self.is_live else self.plan.test_concurrent_requests
+
 
 _RESOLVE = Statement(
     select(

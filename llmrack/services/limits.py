@@ -146,7 +146,7 @@ def more(caller: Caller, need: Need, standing: Standing, now: datetime, is_prepa
 
 
 def _fit(caller: Caller, need: Need, standing: Standing, now: datetime, is_prepaid: bool | None = None) -> Room:
-    peers = max(1, min(PEERS, caller.plan.concurrent_requests - standing.open_requests))
+    peers = max(1, min(PEERS, caller.concurrent_requests - standing.open_requests))
     first = replace(need, output_tokens=min(need.output_tokens, ANSWER_STEP_TOKENS))
     granted, refusal, is_plenty, is_tight = need.output_tokens, None, True, False
     for window in _windows(caller, standing):
@@ -225,10 +225,11 @@ def _seconds_until(at_us: int, now: datetime) -> int:
 
 
 def _check_concurrency(caller: Caller, standing: Standing) -> None:
-    limit = caller.plan.concurrent_requests
+    limit = caller.concurrent_requests
     if standing.open_requests >= limit:
+        noun = "requests" if caller.is_live else "test requests"
         raise RateLimited(
-            f"{limit} requests of this account are being answered at the same time, which is the most its plan allows. "
+            f"{limit} {noun} of this account are being answered at the same time, which is the most its plan allows. "
             "Retry when one of them is done.",
             code="concurrent_requests",
             retry_after_s=BUSY_RETRY_S,

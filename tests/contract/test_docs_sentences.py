@@ -49,18 +49,23 @@ def page(app: Flask, slug: str) -> str:
     return app.test_client().get(f"/docs/{slug}.md").text
 
 
-def test_test_keys_have_as_many_requests_for_themselves(app: Flask, new: New) -> None:
-    assert "they have as many requests a minute and at the same time for themselves" in page(app, "quickstart")
-    assert "together for all test keys of the account" in page(app, "limits")
+def test_test_keys_have_the_limits_for_themselves_that_every_page_names(app: Flask, new: New) -> None:
+    plan = app.extensions["llmrack"].plans.get("free")
+    per_minute, at_once = plan.test_requests_per_minute, plan.test_concurrent_requests
+    assert (per_minute, at_once) == (600, 100)
+    for slug in ("quickstart", "limits", "test-mode"):
+        assert f"{per_minute} requests a minute and {at_once} at the same time" in page(app, slug), slug
     make_person(app, "ada@example.com")
     ada = Visitor(app)
     ada.sign_in("ada@example.com")
     ada.key()
-    assert "they have as many requests a minute for themselves" in ada.get("/dashboard").text
+    assert f"they have {per_minute} requests a minute for themselves" in ada.get("/dashboard").text
     live, test = new("free")
-    plan = app.extensions["llmrack"].plans.get("free")
-    statuses = [test.chat("hi").status_code for _ in range(plan.requests_per_minute + 1)]
-    assert statuses == [200] * plan.requests_per_minute + [429]
+    statuses = [test.chat("hi").status_code for _ in range(per_minute + 1)]
+    assert statuses == [200] * per_minute + [429]
+    assert test.get("/usage").headers["x-ratelimit-limit-requests"] == str(per_minute)
+    rows = {row["name"]: row["limit"] for row in test.get("/usage").get_json()["limits"]}
+    assert (rows["requests_per_minute"], rows["concurrent_requests"]) == (per_minute, at_once)
     answer = live.chat("hi")
     assert answer.status_code == 200
     assert answer.headers["x-ratelimit-remaining-requests"] == str(plan.requests_per_minute - 1)

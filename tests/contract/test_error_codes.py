@@ -109,6 +109,7 @@ def test_a_value_of_any_type_is_taken_or_refused_with_its_field_and_a_code(api: 
     for value in VALUES:
         answer = api.post(PATHS[endpoint], {**BASE[endpoint], "max_tokens": 1, row.name: value})
         if answer.status_code == 200:
+            answer.close()
             continue
         status, param, code = failure(answer)
         assert status == 400, value

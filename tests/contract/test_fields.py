@@ -127,6 +127,7 @@ def test_the_header_lists_a_field_exactly_when_its_row_says_no_effect(
     answer = api.post(PATHS[endpoint], {**BASE[endpoint], **able, row.name: example.value, **example.beside})
     assert answer.status_code == 200, answer.get_data()
     assert answer.headers.get("x-llmrack-ignored") == (row.name if row.status == "no effect" else None)
+    answer.close()
 
 
 def test_rows_of_every_status_are_among_those_that_are_tried() -> None:

@@ -27,6 +27,14 @@ from tests.support.servers import Running, start_app
 from tests.support.stores import assert_sums, opened
 
 PLANS = """
+[plans.few]
+name = "Few"
+for_whom = "Experiments"
+requests_per_minute = 10
+concurrent_requests = 100
+usd_per_month = "0"
+test_requests_per_minute = 10
+
 [plans.wide]
 name = "Wide"
 for_whom = "Experiments"
@@ -34,6 +42,8 @@ requests_per_minute = 1000000
 reads_per_minute = 1000000
 tokens_per_day = 1000000000
 concurrent_requests = 100000
+test_requests_per_minute = 1000000
+test_concurrent_requests = 100000
 usd_per_month = "0"
 
 [plans.thousand]
@@ -42,6 +52,8 @@ for_whom = "Experiments"
 requests_per_minute = 1000000
 tokens_per_day = 1000
 concurrent_requests = 100000
+test_requests_per_minute = 1000000
+test_concurrent_requests = 100000
 usd_per_month = "0"
 
 [plans.tight]
@@ -50,6 +62,8 @@ for_whom = "Experiments"
 requests_per_minute = 1000000
 tokens_per_day = 60000
 concurrent_requests = 100000
+test_requests_per_minute = 1000000
+test_concurrent_requests = 100000
 usd_per_month = "0"
 
 [plans.prepaid]
@@ -58,6 +72,8 @@ for_whom = "Experiments"
 requests_per_minute = 1000000
 reads_per_minute = 1000000
 concurrent_requests = 100000
+test_requests_per_minute = 1000000
+test_concurrent_requests = 100000
 usd_per_month = "0"
 is_prepaid = true
 """

@@ -27,7 +27,7 @@ class Asked:
 
 def requests_per_minute(rig: Bench, *, crowd: int = 200, for_s: float = 0) -> Figures:
     """A crowd at a limit of 10 a minute, then bursts for `for_s`, which must cross the window's edge."""
-    key = rig.key("free", "test")
+    key = rig.key("few", "test")
     asked = at_once(crowd, lambda _: _ask(rig, key))
     accepted = [one for one in asked if one.answer.status == 200]
     refused = [one for one in asked if one.answer.status == 429]

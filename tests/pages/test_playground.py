@@ -165,6 +165,7 @@ VISION = "[models.llava-7b]\nenabled = true\n"
 def seeing(tmp_path: Path) -> Iterator[Flask]:
     """A server that fetches images by URL, with a model that looks at them."""
     (tmp_path / "models.toml").write_text(VISION, encoding="utf-8")
+    (tmp_path / "plans.toml").write_text("[plans.free]\ntest_requests_per_minute = 10\n", encoding="utf-8")
     app = make_app(tmp_path, image_urls=True)
     yield app
     close(app)

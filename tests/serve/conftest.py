@@ -18,6 +18,8 @@ ROOMY_PLAN = """
 requests_per_minute = 1000000
 tokens_per_day = 1000000000
 concurrent_requests = 100000
+test_requests_per_minute = 1000000
+test_concurrent_requests = 100000
 """
 SHORT = {"ping_interval_s": 0.4, "body_timeout_s": 1, "write_timeout_s": 1.5, "ollama_silence_timeout_s": 4}
 

@@ -267,10 +267,13 @@ def test_test_keys_are_recorded_but_cost_and_use_nothing(desk: Desk) -> None:
 
 def test_test_keys_have_a_concurrency_limit_of_their_own(desk: Desk) -> None:
     live, test = desk.caller(), desk.caller(mode="test")
-    for _ in range(10):
+    for _ in range(100):
         desk.admit(test)
     assert refusal(desk, test, 1, 1).code == "concurrent_requests"
-    desk.admit(live)
+    assert "100 test requests" in refusal(desk, test, 1, 1).message
+    for _ in range(10):
+        desk.admit(live)
+    assert refusal(desk, live, 1, 1).code == "concurrent_requests"
 
 
 def test_a_refused_admission_leaves_nothing(desk: Desk) -> None:

@@ -14,6 +14,8 @@ PLANS = """
 requests_per_minute = 1000000
 tokens_per_day = 1000000000
 concurrent_requests = 1000
+test_requests_per_minute = 1000000
+test_concurrent_requests = 1000
 """
 # The vision model ships switched off.
 MODELS = """

@@ -19,11 +19,23 @@ from llmrack.services.rack import Rack
 from tests.support import made
 from tests.support.fake_ollama import FakeOllama
 
+# "few" has limits that a test reaches with either kind of key.
 ROOMY_PLAN = """
+[plans.few]
+name = "Few"
+for_whom = "Tests"
+requests_per_minute = 10
+concurrent_requests = 10
+usd_per_month = "0"
+test_requests_per_minute = 10
+test_concurrent_requests = 10
+
 [plans.business]
 requests_per_minute = 1000000
 tokens_per_day = 1000000000
 concurrent_requests = 100000
+test_requests_per_minute = 1000000
+test_concurrent_requests = 100000
 """
 
 

@@ -52,7 +52,7 @@ def assert_has_headers(answer: TestResponse) -> None:
 
 
 def test_the_eleventh_request_of_a_minute_is_429_with_the_time_until_one_is_free(new: New) -> None:
-    api = new("free", "test")
+    api = new("few", "test")
     # A busy machine takes its time, so the first request is known to have been counted in a span only.
     asked_at = time.time()
     answers = [api.chat("hi")]
@@ -102,14 +102,14 @@ def test_an_unknown_caller_has_no_limits_to_be_told(new: New) -> None:
 
 
 def test_401_comes_before_429(new: New, rack: Rack) -> None:
-    api = new("free", "test")
+    api = new("few", "test")
     for _ in range(11):
         api.chat("hi")
     assert Api(api.client, api.key[:-1] + "!").chat("hi").status_code == 401
 
 
 def test_reading_has_a_generous_limit_of_its_own(new: New) -> None:
-    api = new("free", "test")
+    api = new("few", "test")
     for _ in range(11):
         api.chat("hi")
     assert api.chat("hi").status_code == 429
@@ -118,8 +118,27 @@ def test_reading_has_a_generous_limit_of_its_own(new: New) -> None:
     assert answer.headers["X-RateLimit-Remaining"] == "0"
 
 
+def test_test_keys_have_six_hundred_requests_a_minute_and_say_so(new: New) -> None:
+    api = new("free", "test", account="a-suite")
+    live = new("free", "live", account="a-suite")
+    answers = [api.chat("hi") for _ in range(601)]
+    assert [answer.status_code for answer in answers] == [200] * 600 + [429]
+    assert answers[0].headers["x-ratelimit-limit-requests"] == answers[0].headers["X-RateLimit-Limit"] == "600"
+    assert answers[11].headers["x-ratelimit-remaining-requests"] == "588"
+    assert error(answers[-1]) == (429, "rate_limit_exceeded", "requests_per_minute")
+    assert "600 test requests a minute" in answers[-1].get_json()["error"]["message"]
+    assert [live.chat("hi", max_tokens=1).status_code for _ in range(11)] == [200] * 10 + [429]
+
+
+def test_a_429_is_rehearsed_far_below_the_limit_of_test_keys(new: New) -> None:
+    refused = new("free", "test").chat("hi [test:error 429]")
+    assert error(refused) == (429, "rate_limit_exceeded", "rate_limit_exceeded")
+    assert refused.headers["x-ratelimit-remaining-requests"] == "599"
+    assert refused.headers["Retry-After"]
+
+
 def test_test_and_live_requests_have_windows_of_their_own(new: New) -> None:
-    test = new("free", "test", account="both-modes")
+    test = new("few", "test", account="both-modes")
     live = new("free", "live", account="both-modes")
     for _ in range(11):
         test.chat("hi")
@@ -127,14 +146,14 @@ def test_test_and_live_requests_have_windows_of_their_own(new: New) -> None:
 
 
 def test_all_keys_of_an_account_use_up_one_window(new: New) -> None:
-    first, second = new("free", "test", account="two-keys"), new("free", "test", account="two-keys")
+    first, second = new("few", "test", account="two-keys"), new("few", "test", account="two-keys")
     answers = [api.chat("hi").status_code for _ in range(6) for api in (first, second)]
     assert sorted(answers) == [200] * 10 + [429] * 2
 
 
 def test_a_key_may_have_a_smaller_window_of_its_own(new: New) -> None:
-    small = new("free", "test", account="small-key", requests_per_minute=2)
-    other = new("free", "test", account="small-key")
+    small = new("few", "test", account="small-key", requests_per_minute=2)
+    other = new("few", "test", account="small-key")
     answers = [small.chat("hi") for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     assert answers[1].headers["X-RateLimit-Limit"] == "2"
@@ -165,7 +184,7 @@ def test_prepaid_requests_need_credits(new: New, rack: Rack) -> None:
 
 
 def test_counters_that_cannot_be_reached_are_503_never_passage(new: New, monkeypatch: pytest.MonkeyPatch) -> None:
-    api = new("free", "test")
+    api = new("few", "test")
 
     def fail(*_: Any, **__: Any) -> bool:
         raise StorageError(ConnectionError("gone"))
