@@ -47,8 +47,8 @@ def answer_to(raw: bytes, parse: Parse) -> Response:
     created = int(time.time())
     try:
         if ask.stream:
-            return sse_reply(streaming.start(ask, caller, rack, call, created), ask.ignored)
-        reply = answer_reply(inference.complete(ask, caller, rack, call, created), ask.ignored)
+            return sse_reply(streaming.start(ask, caller, rack, call, created), ask)
+        reply = answer_reply(inference.complete(ask, caller, rack, call, created), ask)
     except BaseException:
         close_call()
         raise

@@ -19,6 +19,6 @@ def create_embeddings() -> Response:
     ask = embeddings.parse(body.read(), rack.catalog)
     call = open_call()
     try:
-        return answer_reply(inference.embed(ask, g.caller, rack, call), ask.ignored)
+        return answer_reply(inference.embed(ask, g.caller, rack, call), ask)
     finally:
         close_call()

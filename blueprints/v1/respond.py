@@ -70,13 +70,20 @@ def close_call() -> None:
     watch.forget(g.connection)
 
 
-def json_reply(body: bytes, ignored: tuple[str, ...] = ()) -> Response:
-    return _marked(Reply(body, content_type="application/json"), ignored)
+class Read(Protocol):
+    """What was read of a request otherwise than it stands there; see `llmrack.wire.asks.Ask`."""
+
+    ignored: tuple[str, ...]
+    replaced: tuple[str, ...]
 
 
-def answer_reply(answer: Answer, ignored: tuple[str, ...] = ()) -> Response:
+def json_reply(body: bytes) -> Response:
+    return Reply(body, content_type="application/json")
+
+
+def answer_reply(answer: Answer, ask: Read) -> Response:
     g.token_limits = answer.limits
-    return json_reply(answer.body, ignored)
+    return _marked(json_reply(answer.body), ask)
 
 
 class Pieces(Protocol):
@@ -88,11 +95,12 @@ class Pieces(Protocol):
     def close(self) -> None: ...
 
 
-def sse_reply(streaming: Pieces, ignored: tuple[str, ...] = ()) -> Response:
+def sse_reply(streaming: Pieces, ask: Read | None = None) -> Response:
     g.token_limits = streaming.limits
     watched = Watched(streaming, g.connection)
     # Straight to the server: each of Werkzeug's two wrappers costs a microsecond a piece, and stack while it waits.
-    return _marked(Reply(watched, headers=SSE_HEADERS, direct_passthrough=True), ignored)
+    reply = Reply(watched, headers=SSE_HEADERS, direct_passthrough=True)
+    return reply if ask is None else _marked(reply, ask)
 
 
 def mark_mode(response: Response) -> Response:
@@ -103,9 +111,11 @@ def mark_mode(response: Response) -> Response:
     return response
 
 
-def _marked(response: Response, ignored: tuple[str, ...]) -> Response:
-    if ignored:
-        response.headers["x-llmrack-ignored"] = ", ".join(ignored)
+def _marked(response: Response, ask: Read) -> Response:
+    if ask.ignored:
+        response.headers["x-llmrack-ignored"] = ", ".join(ask.ignored)
+    if ask.replaced:
+        response.headers["x-llmrack-replaced"] = ", ".join(ask.replaced)
     return response
 
 

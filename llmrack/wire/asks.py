@@ -100,7 +100,8 @@ class Ask(Protocol):
     """A checked chat or text completion request.
 
     `prompt_param` is the field that holds the prompt, `prompt_tokens` estimates all prompts, each of `prompt_sizes` is
-    one; `output_tokens` are wanted at most; `ignored` names what had no effect.
+    one; `output_tokens` are wanted at most; `ignored` names what had no effect, `replaced` where characters
+    were replaced, see `jsonbody`.
     `schemas` and `must_call` are for engines that can hold more of a schema than a body says; see `engines.base.Call`.
     """
 
@@ -111,6 +112,7 @@ class Ask(Protocol):
     stream: bool
     user: str | None
     ignored: tuple[str, ...]
+    replaced: tuple[str, ...]
     prompt_tokens: int
     output_tokens: int
     prompt_sizes: Sequence[PromptSize]
@@ -137,6 +139,7 @@ class EmbedAsk(Protocol):
     stream: bool
     user: str | None
     ignored: tuple[str, ...]
+    replaced: tuple[str, ...]
     prompt_tokens: int
     output_tokens: int
     prompt_sizes: Sequence[PromptSize]
@@ -282,7 +285,7 @@ _SLICE = 65_536
 
 
 def header_names(names: list[str]) -> tuple[str, ...]:
-    """Field names as they may stand in a response header: printable, short, and not too many of them."""
+    """Names and places of fields as they may stand in a response header: printable, short, and not too many of them."""
     shown = [re.sub(r"[^A-Za-z0-9_.\[\]-]", "?", name)[:64] or "?" for name in names[:HEADER_NAMES]]
     if len(names) > HEADER_NAMES:
         shown.append(f"and-{len(names) - HEADER_NAMES}-more")

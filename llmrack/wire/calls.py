@@ -19,13 +19,18 @@ from .tools import MAX_PARTS, Tool
 LONGEST_CALL_START = 192
 
 
-def arguments_from_client(value: Any, param: str) -> dict[str, Any]:
-    """A call in the conversation so far: its arguments are JSON text; an object is taken as well, "" is no argument."""
+def arguments_from_client(value: Any, param: str, replaced: list[str]) -> dict[str, Any]:
+    """A call in the conversation so far: its arguments are JSON text; an object is taken as well, "" is no argument.
+
+    `replaced` gets `param` where characters were replaced, as `jsonbody.decode` does. Raises InvalidRequest.
+    """
     if isinstance(value, str):
         try:
-            value = jsonbody.loads(value) if value.strip() else {}
+            value, is_replaced = jsonbody.loads(value) if value.strip() else ({}, False)
         except InvalidRequest:
             raise InvalidRequest(f"{param} is not valid JSON.", param=param) from None
+        if is_replaced:
+            replaced.append(param)
     if not isinstance(value, dict):
         raise jsonbody.wrong_type(param, "a JSON object written as a string", value)
     return value

@@ -48,6 +48,7 @@ class ChatAsk:
     stream: bool
     user: str | None
     ignored: tuple[str, ...]
+    replaced: tuple[str, ...]
     prompt_tokens: int
     output_tokens: int
     conversation: Conversation
@@ -100,7 +101,7 @@ class ChatAsk:
 
 def parse(raw: bytes, catalog: Catalog, features: Features) -> ChatAsk:
     """The request in a body. Raises InvalidRequest with the field at fault."""
-    body = jsonbody.decode(raw)
+    body, replaced = jsonbody.decode(raw)
     model = rows.model(body, catalog, embeds=False)
     param = next((name for name in ("tools", "response_format") if body.get(name)), None)
     within = _schema_time(param) if param else _untimed
@@ -125,6 +126,7 @@ def parse(raw: bytes, catalog: Catalog, features: Features) -> ChatAsk:
         stream=values.get("stream", False),
         user=values.get("user"),
         ignored=header_names(ignored),
+        replaced=header_names(replaced + conversation.replaced),
         prompt_tokens=prompt_tokens,
         output_tokens=room(model, prompt_tokens, max_tokens(values)),
         conversation=conversation,

@@ -35,6 +35,7 @@ class CompletionAsk:
     stream: bool
     user: str | None
     ignored: tuple[str, ...]
+    replaced: tuple[str, ...]
     prompts: list[str]
     prompt_sizes: list[PromptSize]
     bounds: list[int]
@@ -86,7 +87,7 @@ class CompletionAsk:
 
 def parse(raw: bytes, catalog: Catalog, features: Features) -> CompletionAsk:
     """The request in a body. Raises InvalidRequest with the field at fault."""
-    body = jsonbody.decode(raw)
+    body, replaced = jsonbody.decode(raw)
     model = rows.model(body, catalog, embeds=False)
     values, ignored = rows.read(fields.COMPLETIONS, body)
     suffix = values.get("suffix", "")
@@ -101,6 +102,7 @@ def parse(raw: bytes, catalog: Catalog, features: Features) -> CompletionAsk:
         stream=values.get("stream", False),
         user=values.get("user"),
         ignored=header_names(ignored),
+        replaced=header_names(replaced),
         prompts=prompts,
         prompt_sizes=[PromptSize(size, tokens) for size, tokens in zip(sizes, estimates, strict=True)],
         bounds=[room(model, tokens, values.get("max_tokens")) for tokens in estimates],

@@ -22,6 +22,7 @@ class EmbedAsk:
     model: Model
     user: str | None
     ignored: tuple[str, ...]
+    replaced: tuple[str, ...]
     prompt_tokens: int
     inputs: list[str]
     dimensions: int
@@ -82,7 +83,7 @@ def _base64(vector: list[float]) -> str:
 
 def parse(raw: bytes, catalog: Catalog) -> EmbedAsk:
     """The request in a body. Raises InvalidRequest with the field at fault."""
-    body = jsonbody.decode(raw)
+    body, replaced = jsonbody.decode(raw)
     model = rows.model(body, catalog, embeds=True)
     values, ignored = rows.read(fields.EMBEDDINGS, body)
     inputs: list[str] = values["input"]
@@ -94,6 +95,7 @@ def parse(raw: bytes, catalog: Catalog) -> EmbedAsk:
         model=model,
         user=values.get("user"),
         ignored=header_names(ignored),
+        replaced=header_names(replaced),
         prompt_tokens=sum(estimates),
         inputs=inputs,
         dimensions=_dimensions(values.get("dimensions"), model),

@@ -57,4 +57,11 @@ HEADERS: tuple[Header, ...] = (
     Header(
         "x-llmrack-ignored", "string", "The request fields that had no effect, by name, separated by commas.", GENERAL
     ),
+    Header(
+        "x-llmrack-replaced",
+        "string",
+        "Where the request had a character that text cannot hold, NUL or half a surrogate pair, and U+FFFD was read in "
+        "its place: fields such as `messages[1].content`, separated by commas.",
+        GENERAL,
+    ),
 )

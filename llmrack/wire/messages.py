@@ -30,7 +30,8 @@ class ImagePlace:
 class Conversation:
     """The messages for Ollama, and their weight.
 
-    `image_urls` are the places that someone with a network must fill before the messages are sent.
+    `image_urls` are the places that someone with a network must fill before the messages are sent, `replaced` those
+    where characters of a call's arguments were replaced.
     """
 
     messages: list[dict[str, Any]] = field(default_factory=list)
@@ -38,6 +39,7 @@ class Conversation:
     size_bytes: int = 0
     images: int = 0
     image_urls: list[ImagePlace] = field(default_factory=list)
+    replaced: list[str] = field(default_factory=list)
 
     def instruct(self, text: str) -> None:
         """Add to the system message, which is made when there is none."""
@@ -154,7 +156,9 @@ class _Reader:
         if not isinstance(function, dict):
             raise wrong_type(f"{param}.function", "an object", function)
         name = tools.read_name(function.get("name"), f"{param}.function.name")
-        arguments = calls.arguments_from_client(function.get("arguments", ""), f"{param}.function.arguments")
+        arguments = calls.arguments_from_client(
+            function.get("arguments", ""), f"{param}.function.arguments", self.conversation.replaced
+        )
         self.conversation.size_bytes += len(name) + len(str(arguments))
         ours: dict[str, Any] = {"function": {"index": number, "name": name, "arguments": arguments}}
         id_ = call.get("id")

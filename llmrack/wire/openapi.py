@@ -129,7 +129,7 @@ def _success(operation: Operation) -> dict[str, Any]:
     names = ["x-request-id", "x-llmrack-mode", *_RATE_HEADERS]
     content: dict[str, Any] = {"application/json": {"schema": shapes.ref(operation.answer)}}
     if operation.fields:
-        names.append("x-llmrack-ignored")
+        names += ["x-llmrack-ignored", "x-llmrack-replaced"]
     if operation.chunk:
         content["text/event-stream"] = _stream(operation.chunk)
     return {"description": operation.summary + ".", "headers": _headers(names), "content": content}

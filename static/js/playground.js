@@ -184,6 +184,7 @@
     parts.push(`first token after ${Math.round(first)} ms`, `${(total / 1000).toFixed(1)} s in all`);
     if (finish && finish !== "stop") parts.push(`ended with ${finish}`);
     if (end.ignored) parts.push(`without effect: ${end.ignored}`);
+    if (end.replaced) parts.push(`unreadable characters replaced in ${end.replaced}`);
     return parts.join(", ") + ".";
   }
 

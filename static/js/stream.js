@@ -29,7 +29,7 @@
       }
     }
     if (!isWhole) throw new Error("The stream ended before the answer was whole.");
-    return { ignored: reply.headers.get("x-llmrack-ignored"), mode: reply.headers.get("x-llmrack-mode"), id: reply.headers.get("x-request-id") };
+    return { ignored: reply.headers.get("x-llmrack-ignored"), replaced: reply.headers.get("x-llmrack-replaced"), mode: reply.headers.get("x-llmrack-mode"), id: reply.headers.get("x-request-id") };
   }
 
   async function refusal(reply) {

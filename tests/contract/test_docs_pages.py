@@ -198,7 +198,7 @@ def test_every_error_type_and_code_has_an_anchor(site: Site) -> None:
 def test_the_documented_headers_are_those_that_are_sent(app: Flask) -> None:
     api = Api(app.test_client(), issue(app.extensions["llmrack"], None, "live"))
     sent = {name.lower() for name, _ in api.post("/chat/completions", {"model": "phi-3-mini"}).headers}
-    only_sometimes = {"retry-after", "x-should-retry", "x-llmrack-mode", "x-llmrack-ignored"}
+    only_sometimes = {"retry-after", "x-should-retry", "x-llmrack-mode", "x-llmrack-ignored", "x-llmrack-replaced"}
     documented = {header.name.lower() for header in headers.HEADERS}
     assert documented - only_sometimes - sent == set()
     assert {name for name in sent if name.startswith(("x-ratelimit", "x-llmrack"))} <= documented

@@ -186,8 +186,9 @@ def test_the_other_answers_fit_the_document(api: Api, document: Any) -> None:
 
 
 def test_the_documented_headers_are_sent(api: Api, document: Any) -> None:
-    answer = api.post("/chat/completions", {**BASE["chat"], "num_ctx": 1})
+    answer = api.post("/chat/completions", {**BASE["chat"], "num_ctx": 1, "user": "a\0"})
     assert answer.headers["x-llmrack-ignored"] == "num_ctx"
+    assert answer.headers["x-llmrack-replaced"] == "user"
     for name in document["paths"]["/v1/chat/completions"]["post"]["responses"]["200"]["headers"]:
         if not name.endswith("-tokens"):
             assert name in answer.headers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from typing import Any
@@ -109,8 +110,7 @@ BROKEN = [
     ("deep", b'{"model":' + b"[" * 50_000 + b"]" * 50_000 + b"}"),
     ("NaN", b'{"model": "phi-3-mini", "messages": [], "temperature": NaN}'),
     ("infinity", b'{"model": "phi-3-mini", "messages": [], "temperature": 1e999}'),
-    ("NUL", b'{"model": "phi-3-mini", "messages": [{"role": "user", "content": "a\\u0000b"}]}'),
-    ("lone surrogate", b'{"model": "phi-3-mini", "messages": [{"role": "user", "content": "\\ud800"}]}'),
+    ("byte order mark", b'\xef\xbb\xbf{"model": "phi-3-mini", "messages": [{"role": "user", "content": "hi"}]}'),
     ("bad UTF-8", b'{"model": "phi-3-mini", "messages": [{"role": "user", "content": "\xff"}]}'),
     ("UTF-16", '{"model": "phi-3-mini"}'.encode("utf-16")),
 ]
@@ -120,6 +120,54 @@ BROKEN = [
 @pytest.mark.parametrize("path", [CHAT, "/completions", "/embeddings"])
 def test_a_body_that_is_not_good_json_is_400(live: Api, path: str, body: bytes) -> None:
     assert error_of(live.post(path, body), 400)["type"] == "invalid_request_error"
+
+
+UNFIT = [("a\\u0000b", "a\ufffdb"), ("\\ud83d", "\ufffd"), ("\\uDE00 \\ud83d\\ude00", "\ufffd \U0001f600")]
+
+
+@pytest.mark.parametrize(("escaped", "read"), UNFIT)
+@pytest.mark.parametrize("stream", [True, False])
+def test_characters_that_text_cannot_hold_reach_the_model_as_replacements_and_are_told(
+    live: Api, fake_ollama: FakeOllama, escaped: str, read: str, stream: bool
+) -> None:
+    """A turn that holds one is sent again with each turn after it, so a refusal would end the conversation."""
+    arguments = '{"a": "' + escaped + '"}'
+    call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": arguments}}
+    messages = [
+        {"role": "user", "content": "@@"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c1", "content": "@@"},
+        {"role": "user", "content": "hi [[tag:unfit]]"},
+    ]
+    body = json.dumps({"model": "phi-3-mini", "messages": messages, "user": "u-@@", "stream": stream})
+    answer = live.post(CHAT, body.replace("@@", escaped).encode())
+    assert answer.status_code == 200, answer.get_data()
+    assert answer.get_data()
+    assert answer.headers["x-llmrack-replaced"] == (
+        "messages[0].content, messages[2].content, user, messages[1].tool_calls[0].function.arguments"
+    )
+    sent = fake_ollama.last(tag="unfit")["body"]["messages"]
+    assert [sent[0]["content"], sent[2]["content"]] == [read, read]
+    assert sent[1]["tool_calls"][0]["function"]["arguments"] == {"a": read}
+    answer.close()
+    assert live.get(f"/requests/{answer.headers['x-request-id']}").get_json()["user"] == f"u-{read}"
+
+
+@pytest.mark.parametrize(
+    ("path", "model", "field"), [("/completions", "phi-3-mini", "prompt"), ("/embeddings", "nomic-embed", "input")]
+)
+def test_replacements_are_told_by_every_endpoint_that_reads_text(live: Api, path: str, model: str, field: str) -> None:
+    for escaped, _ in UNFIT:
+        body = json.dumps({"model": model, field: "x@@"}).replace("@@", escaped)
+        answer = live.post(path, body.encode())
+        assert (answer.status_code, answer.headers["x-llmrack-replaced"]) == (200, field)
+    assert "x-llmrack-replaced" not in live.post(path, {"model": model, field: "\\ud83d 😀"}).headers
+
+
+def test_a_byte_order_mark_is_refused_by_its_name(live: Api) -> None:
+    error = error_of(live.post(CHAT, b'\xef\xbb\xbf{"model": "phi-3-mini", "messages": []}'), 400)
+    assert error["message"] == "The body begins with a byte order mark (U+FEFF). Send UTF-8 without one."
+    assert error["code"] == "invalid_json"
 
 
 FIELDS = [

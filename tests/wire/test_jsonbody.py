@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 
 from llmrack.errors import InvalidRequest
@@ -27,14 +30,13 @@ from llmrack.wire import jsonbody
         (b'{"a": 1e999}', "out of range"),
         (b'{"a": ' + b"9" * 5000 + b"}", "too many digits"),
         (b'{"a": [' + b"0," * 500_001 + b"0]}", "500000 values"),
-        (b'{"a": "\\u0000"}', "NUL"),
-        (b'{"\\u0000": 1}', "NUL"),
         (b'{"a": "\x00"}', "is not JSON"),
-        (b'{"a": ["x", {"b": "\\ud800"}]}', "surrogate"),
-        (b'{"a": "\\uDFFF"}', "surrogate"),
         (b'{"a": "\xff"}', "not UTF-8"),
         ('{"a": 1}'.encode("utf-16"), "not UTF-8"),
-        (b"\xef\xbb\xbf{}", "is not JSON"),
+        (b"\xef\xbb\xbf{}", "byte order mark (U+FEFF)"),
+        (b'{"a": "\\ud800", "b": 1e999}', "out of range"),
+        (b'{"\\ud800": 1, "\\ud801": 2}', "twice"),
+        (b'{"a": "\\ud800", "b": ' + b"[" * 200 + b"]" * 200 + b"}", "levels deep"),
         (b'{"a": 1, "a": 2}', '"a" twice'),
         (b'{"m": [{"role": 1, "role": 2}]}', '"role" twice'),
         (b'{"a": ' + b"[" * 200 + b"]" * 200 + b"}", "levels deep"),
@@ -60,5 +62,25 @@ def test_what_is_not_a_plain_json_object_is_refused_in_words(raw: bytes, says: s
         b'{"a": {"x": 1}, "b": {"x": 1}}',
     ],
 )
-def test_plain_json_objects_are_taken(raw: bytes) -> None:
-    assert isinstance(jsonbody.decode(raw), dict)
+def test_plain_json_objects_are_taken_as_they_are(raw: bytes) -> None:
+    assert jsonbody.decode(raw) == (json.loads(raw), [])
+
+
+@pytest.mark.parametrize(
+    ("raw", "value", "replaced"),
+    [
+        (b'{"a": "x\\u0000y"}', {"a": "x\ufffdy"}, ["a"]),
+        (b'{"a": "\\ud83d"}', {"a": "\ufffd"}, ["a"]),
+        (b'{"a": "\\uDFFF"}', {"a": "\ufffd"}, ["a"]),
+        # As Go reads them: each half by itself, a half before a pair, a half before a letter.
+        (b'{"a": "\\ud800\\ud800"}', {"a": "\ufffd\ufffd"}, ["a"]),
+        (b'{"a": "\\ud83d\\ud83d\\ude00"}', {"a": "\ufffd\U0001f600"}, ["a"]),
+        (b'{"a": "\\ud83dA\\ude00"}', {"a": "\ufffdA\ufffd"}, ["a"]),
+        (b'{"a": "\\\\ud800 and \\\\u0000"}', {"a": "\\ud800 and \\u0000"}, []),
+        (b'{"m": [{}, {"c": [{"t": "\\uD800"}, "\\u0000"]}]}', {"m": [{}, {"c": [{"t": "\ufffd"}, "\ufffd"]}]},
+         ["m[1].c[0].t", "m[1].c[1]"]),
+        (b'{"k\\ud800": {"\\u0000": 1.5}}', {"k\ufffd": {"\ufffd": 1.5}}, ["k\ufffd", "k\ufffd.\ufffd"]),
+    ],
+)  # fmt: skip
+def test_what_text_cannot_hold_is_replaced_and_its_places_are_told(raw: bytes, value: Any, replaced: list[str]) -> None:
+    assert jsonbody.decode(raw) == (value, replaced)
