@@ -53,10 +53,12 @@ def page(status: int, sentence: str, retry_after_s: int | None = None) -> Respon
 
 
 def _api(error: ApiError) -> Response:
+    if not wants_page():
+        return errors.render(error)
     if isinstance(error, RequestTimedOut):
         # Slow clients come by the thousand, and end at the same moment: a page for each takes the others' time.
         return make_response(f"{error.message}\n", error.status, {"Content-Type": "text/plain; charset=utf-8"})
-    return page(error.status, error.message, error.retry_after_s) if wants_page() else errors.render(error)
+    return page(error.status, error.message, error.retry_after_s)
 
 
 def _http(error: HTTPException) -> Response:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from flask import Flask, Request
 from werkzeug.routing import MapAdapter, Rule
+
+from llmrack.errors import InvalidRequest
 
 from .extensions import watch
 from .presence import TimedBody
@@ -53,13 +55,8 @@ class App(Flask):
 
 def _refuse_without_host(start_response: Any) -> list[bytes]:
     """RFC 9112, section 3.2: what a proxy before us took for another host must not reach a view."""
-    error = {
-        "message": "An HTTP/1.1 request has a Host header, and this one had none.",
-        "type": "invalid_request_error",
-        "param": None,
-        "code": "missing_host",
-    }
-    body = json.dumps({"error": error}).encode()
+    refusal = InvalidRequest("An HTTP/1.1 request has a Host header, and this one had none.", code="missing_host")
+    body = msgspec.json.encode({"error": refusal.body()})
     headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Connection", "close")]
     start_response("400 Bad Request", headers)
     return [body]

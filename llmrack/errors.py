@@ -67,6 +67,7 @@ class InvalidRequest(ApiError):
         "model_not_found": "No model on offer has this id.",
         "context_length_exceeded": "Prompt and answer do not fit into the window of the model.",
         "invalid_json": "The body is not the JSON object that it must be.",
+        "missing_host": "An HTTP/1.1 request has no Host header.",
         "malformed_body": "The body ended early, or was not sent as HTTP says.",
         "schema_too_large": "A JSON Schema is beyond the bounds of one request.",
         "schema_too_costly": "Reading the JSON Schemas takes more processor time than one request may have.",

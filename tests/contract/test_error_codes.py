@@ -16,12 +16,13 @@ from werkzeug.test import TestResponse
 
 from llmrack import errors
 from llmrack.errors import ERRORS, ApiError
-from llmrack.services import accounts, credits, keyring, keys
+from llmrack.services import credits, keys
 from llmrack.services.keys import Restrictions
 from llmrack.services.rack import Rack
 from llmrack.wire.rows import Bad, Field
 from tests.contract.api import opened
 from tests.contract.test_fields import BASE, PATHS, examples, rows
+from tests.support import made
 from tests.support.fake_ollama import FakeOllama
 from tests.v1.conftest import Api
 
@@ -44,15 +45,15 @@ class World:
     def key(self, plan: str, mode: str = "live", **facts: Any) -> keys.Issued:
         """A key of a new account."""
         name = f"codes-{next(_names)}"
-        accounts.ensure(self.rack.store, name, NOW, self.rack.plans.get(plan))
-        return keys.issue(self.rack.store, name="codes", mode=mode, account=name, **facts)
+        made.account(self.rack.store, name, NOW, self.rack.plans.get(plan))
+        return made.key(self.rack.store, name="codes", mode=mode, account=name, **facts)
 
     def api(self, plan: str = "business", mode: str = "live", **facts: Any) -> Api:
         return Api(self.app.test_client(), self.key(plan, mode, **facts).secret)
 
     def revoked(self) -> Api:
         issued = self.key("free")
-        keyring.revoke(self.rack.store, issued.key.account_id, issued.key.id, NOW)
+        keys.revoke(self.rack.store, issued.key.account_id, issued.key.id, NOW, actor="tests")
         return Api(self.app.test_client(), issued.secret)
 
     def paused(self) -> Api:
@@ -66,7 +67,7 @@ class World:
 
     def disabled(self) -> Api:
         issued = self.key("free")
-        accounts.disable(self.rack.store, issued.key.account, NOW)
+        made.disable(self.rack.store, issued.key.account, NOW)
         return Api(self.app.test_client(), issued.secret)
 
 

@@ -10,12 +10,12 @@ from typing import Any, get_args
 import pytest
 
 from llmrack.errors import InvalidRequest
-from llmrack.services import accounts
 from llmrack.services.rack import Rack
 from llmrack.wire import chat, completions, embeddings, fields
 from llmrack.wire.asks import Features
 from llmrack.wire.rows import Bad, Field, Good, Status
 from tests.contract.api import opened
+from tests.support import made
 from tests.support.fake_ollama import FakeOllama
 from tests.v1.conftest import Api, issue
 from tests.wire.support import CATALOG, encoded
@@ -109,7 +109,7 @@ def test_every_endpoint_has_a_table_of_its_fields(endpoint: str) -> None:
 def api(tmp_path_factory: pytest.TempPathFactory, fake_ollama: FakeOllama) -> Iterator[Api]:
     for app in opened(tmp_path_factory.mktemp("fields"), fake_ollama):
         rack: Rack = app.extensions["llmrack"]
-        name = accounts.ensure(rack.store, "fields", datetime.now(UTC), rack.plans.get("business")).name
+        name = made.account(rack.store, "fields", datetime.now(UTC), rack.plans.get("business")).name
         yield Api(app.test_client(), issue(rack, name, "test"))
 
 
