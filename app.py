@@ -29,6 +29,7 @@ from llmrack.services.metering import Meter
 from llmrack.services.rack import Engines, Rack
 from llmrack.setting_values import MIN_SECRET_CHARS
 from llmrack.settings import Settings
+from llmrack.store.clock import DatabaseClock
 from llmrack.store.db import Store, db, engine_options
 from llmrack.wire.asks import Features
 
@@ -80,7 +81,7 @@ def _rack(values: Settings, instance: Path, store: Store) -> Rack:
         catalog=models,
         plans=plans.load(instance / "plans.toml"),
         store=store,
-        meter=Meter(store),
+        meter=Meter(store, lease_clock=DatabaseClock(store)),
         engines=_engines(values, models),
     )
 

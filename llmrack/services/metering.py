@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from ..errors import ApiError, InsufficientCredits, RateLimited, Unavailable
 from ..store.base import microseconds
+from ..store.clock import DatabaseClock
 from ..store.db import Store, Transaction
 from . import admissions, ledger, limits, standings
 from .admissions import Admission, Grant
@@ -56,7 +57,11 @@ class _Question:
 
 
 class Meter:
-    """Keeps the usage rows of one process. `owner` names that process on its rows."""
+    """Keeps the usage rows of one process. `owner` names that process on its rows.
+
+    Leases are counted by `lease_clock`, in microseconds, which all processes on one database must agree on; without one
+    they are counted by `clock`.
+    """
 
     def __init__(
         self,
@@ -65,9 +70,11 @@ class Meter:
         clock: Callable[[], datetime] = _utc_now,
         owner: str | None = None,
         lease_s: int = LEASE_S,
+        lease_clock: DatabaseClock | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
+        self._database_clock = lease_clock
         self.owner = owner or f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(4)}"
         self._lease_us = lease_s * SECOND_US
         self._renew_below_us = self._lease_us * RENEW_BELOW_S // LEASE_S
@@ -75,7 +82,20 @@ class Meter:
         self._unsettled: dict[str, tuple[Settlement, int]] = {}
         self._touched: dict[int, int] = {}
         self._questions: weakref.WeakValueDictionary[int, _Question] = weakref.WeakValueDictionary()
-        self._away_at: int | None = None
+        self._is_away = False
+        self._back_at: int | None = None
+
+    def _lease_now(self) -> int:
+        return microseconds(self._clock()) if self._database_clock is None else self._database_clock()
+
+    def _synchronise(self) -> int:
+        """The time that leases are counted by, learnt anew. Raises Unavailable."""
+        if self._database_clock is not None:
+            self._database_clock.synchronise()
+        at = self._lease_now()
+        if self._is_away:
+            self._is_away, self._back_at = False, at
+        return at
 
     def admit(self, admission: Admission) -> Grant:
         """Reserve what the request may take at most and write its usage row, in one transaction.
@@ -83,7 +103,7 @@ class Meter:
         Raises RateLimited, InsufficientCredits, or Unavailable when the store cannot be reached.
         """
         now = self._clock()
-        at = microseconds(now)
+        at, expires_at = microseconds(now), self._lease_now() + self._lease_us
         caller, need = admission.caller, admissions.need(admission)
         is_touched = at - self._touched.get(caller.key_id, 0) < TOUCH_KEY_EVERY_S * SECOND_US
 
@@ -96,14 +116,14 @@ class Meter:
                 raise
             granted = replace(need, prompt_tokens=room.prompt_tokens, output_tokens=room.output_tokens)
             row = admissions.row(admission, granted, now, room.is_prepaid)
-            ledger.open_row(tx, {**row, "owner": self.owner, "expires_at": at + self._lease_us})
+            ledger.open_row(tx, {**row, "owner": self.owner, "expires_at": expires_at})
             if not is_touched:
                 ledger.touch_key(tx, caller.key_id, at)
             return standing, room, row
 
         standing, room, row = self._store.commit(reserve)
         # Only now, so that a row whose commit was answered by silence expires like any other without an owner.
-        self._open[admission.request_id] = at + self._lease_us
+        self._open[admission.request_id] = expires_at
         if not is_touched:
             self._note_touched(caller.key_id, at)
         held = int(row["held_tokens"])  # type: ignore[call-overload]
@@ -146,8 +166,8 @@ class Meter:
 
     def checkpoint(self, request_id: str, prompt_tokens: int, completion_tokens: int) -> None:
         """Note what was delivered so far. A store that is away does not cut a stream: the next one catches up."""
-        expires_at = microseconds(self._clock()) + self._lease_us
         try:
+            expires_at = self._lease_now() + self._lease_us
             self._store.commit(
                 lambda tx: ledger.checkpoint(tx, request_id, prompt_tokens, completion_tokens, expires_at)
             )
@@ -195,8 +215,8 @@ class Meter:
 
         Raises Unavailable.
         """
-        at = microseconds(self._clock())
-        with self._noting_outages(at):
+        with self._noting_outages():
+            at = self._synchronise()
             for request_id in list(self._unsettled):
                 self._book(request_id)
             due = [id_ for id_, expires_at in self._open.items() if expires_at - at < self._renew_below_us]
@@ -210,27 +230,28 @@ class Meter:
         After an outage of the store nobody could renew anything, so for the length of one lease nothing is swept.
         Raises Unavailable.
         """
-        at = microseconds(self._clock())
-        with self._noting_outages(at):
+        with self._noting_outages():
+            at, now = self._synchronise(), microseconds(self._clock())
             with self._store.query() as query:
                 found = ledger.expired(query, at)
-            if self._away_at is not None and at - self._away_at < self._lease_us:
+            if self._back_at is not None and at - self._back_at < self._lease_us:
                 return 0
-            swept = sum(self._close_dead(at, *row) for row in found)
+            swept = sum(self._close_dead(at, now, *row) for row in found)
         if swept:
             log.warning("settled %d requests whose worker died", swept)
         return swept
 
-    def _close_dead(self, at: int, request_id: str, prompt_tokens: int, completion_tokens: int) -> bool:
+    def _close_dead(self, at: int, now: int, request_id: str, prompt_tokens: int, completion_tokens: int) -> bool:
         end = Settlement("worker_died", prompt_tokens, completion_tokens)
-        return self._store.commit(lambda tx: ledger.close_row(tx, request_id, end, at, expired_before=at))
+        return self._store.commit(lambda tx: ledger.close_row(tx, request_id, end, now, expired_before=at))
 
     @contextmanager
-    def _noting_outages(self, at: int) -> Iterator[None]:
+    def _noting_outages(self) -> Iterator[None]:
         try:
             yield
         except Unavailable:
-            self._away_at = at
+            # Until it is back, and then known by its own clock.
+            self._is_away = True
             raise
 
     def _book(self, request_id: str) -> None:

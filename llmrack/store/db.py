@@ -213,6 +213,14 @@ class Store:
             yield self._on(connection)
             connection.autocommit = False
 
+    def time_us(self) -> int:
+        """What time it is where the database runs, in microseconds since 1970. Raises Unavailable."""
+        if self.dialect == "sqlite":
+            return time.time_ns() // 1000
+        with self._translated(), self._borrowed() as connection:
+            (at_us,) = connection.execute("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint").fetchone()
+            return int(at_us)
+
     def ping(self) -> None:
         """Raises Unavailable unless the database answers."""
         with self._translated(), self._borrowed() as connection:

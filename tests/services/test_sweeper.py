@@ -1,6 +1,7 @@
 """What happens behind requests: dead workers' rows are settled, and a store that was away is caught up with."""
 
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import event
@@ -8,6 +9,7 @@ from sqlalchemy import event
 from llmrack.errors import Unavailable
 from llmrack.services.metering import Meter, Settlement
 from llmrack.services.sweeper import Sweeper
+from llmrack.store.clock import DatabaseClock
 from llmrack.store.db import Store
 from tests.support.stores import Clock, Desk
 
@@ -125,3 +127,47 @@ def test_a_beat_does_not_mind_what_is_booked_while_it_works(desk: Desk, monkeypa
     desk.meter.heartbeat()
     assert {desk.row(request_id).state for request_id in (first, second)} == {"settled"}
     desk.check_sums()
+
+
+def test_a_host_whose_clock_is_ahead_leaves_live_requests_of_others_alone(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    right = Desk(store, Meter(store, owner="right", lease_clock=DatabaseClock(store)), Clock())
+    for seconds in (30, -30):
+        shift = timedelta(seconds=seconds)
+        wrong = Meter(
+            store, clock=lambda shift=shift: datetime.now(UTC) + shift, owner="wrong", lease_clock=DatabaseClock(store)
+        )
+        mine = right.admit(right.caller("business"))
+        admission = right.admission(right.caller("business"), request_id=f"req_{seconds}")
+        wrong.admit(admission)
+        assert (wrong.sweep(), right.meter.sweep()) == (0, 0)
+        assert {right.row(request_id).state for request_id in (mine, admission.request_id)} == {"open"}
+
+
+def test_leases_follow_the_database_while_this_hosts_clock_is_set(store: Store) -> None:
+    elapsed_s = 1000.0
+    clock = DatabaseClock(store, elapsed_s=lambda: elapsed_s)
+    began = clock()
+    assert abs(began / 1e6 - time.time()) < 2
+    elapsed_s += 7.5
+    assert clock() - began == 7_500_000
+    elapsed_s += 60
+    clock.synchronise()
+    # The database says that no minute has passed.
+    assert clock() - began < 5_000_000
+
+
+def test_a_host_that_is_off_by_more_than_two_seconds_is_named_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    if store.dialect == "sqlite":
+        pytest.skip("SQLite has the clock of its host")
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() - 30)
+    clock = DatabaseClock(store)
+    for _ in range(3):
+        clock.synchronise()
+    assert [record.getMessage()[:41] for record in caplog.records if "clock" in record.getMessage()] == [
+        "this host's clock is 30.0 s behind the da"
+    ]
