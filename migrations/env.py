@@ -1,8 +1,10 @@
 """Alembic's entry point: the database, the models and the app come from Flask-Migrate."""
 
+import click
 from alembic import context
 from flask import current_app
 
+from llmrack.store import locks
 from llmrack.store.base import UtcTime
 
 migrate = current_app.extensions["migrate"]
@@ -17,7 +19,13 @@ def plain_types(kind, item, autogen_context):
 
 
 def run() -> None:
-    with migrate.db.engine.connect() as connection:
+    engine = migrate.db.engine
+    # The lock has a connection of its own: a migration commits, and may fail, on the other one.
+    with engine.connect() as waiting, locks.migration(waiting), engine.connect() as connection:
+        if connection.dialect.name == "postgresql":
+            # A large table takes longer than a request may.
+            connection.exec_driver_sql("SET statement_timeout = 0")
+            connection.commit()
         context.configure(
             connection=connection,
             target_metadata=target_metadata,
@@ -28,4 +36,7 @@ def run() -> None:
             context.run_migrations()
 
 
-run()
+try:
+    run()
+except locks.StillMigrating as error:
+    raise click.ClickException(str(error)) from error

@@ -1,12 +1,21 @@
 """Migrations lead to exactly the tables that the models declare, on both databases, and back again."""
 
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from flask_migrate import downgrade, upgrade
 from sqlalchemy import inspect
 
+from llmrack.store import locks
 from llmrack.store.base import Base
 from llmrack.store.db import Store, db
+from tests.support.databases import shared_postgresql
+from tests.support.servers import ROOT, environment, flask
 
 
 def test_the_migrated_schema_equals_the_models(unmigrated: Store) -> None:
@@ -37,3 +46,31 @@ def test_every_migration_can_be_undone(unmigrated: Store) -> None:
     with db.engine.connect() as connection:
         assert set(inspect(connection).get_table_names()) <= {"alembic_version"}
     upgrade()
+
+
+@pytest.mark.parametrize("start", ["empty", "0001"])
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_four_processes_that_start_at_once_all_find_the_new_schema(database: str, start: str, tmp_path: Path) -> None:
+    env = environment(tmp_path, "http://127.0.0.1:9")
+    if database == "postgresql":
+        env["LLMRACK_DATABASE_URL"] = shared_postgresql().create()
+    if start != "empty":
+        flask(env, "db", "upgrade", start)
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", "prepare"]
+    processes = [
+        subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for _ in range(4)
+    ]
+    ends = [(process.communicate(timeout=90)[0], process.returncode) for process in processes]
+    assert [code for _, code in ends] == [0, 0, 0, 0], "\n".join(text for text, _ in ends)
+    assert not any("Traceback" in text for text, _ in ends)
+
+
+def test_a_migration_that_does_not_end_is_one_sentence(unmigrated: Store) -> None:
+    with db.engine.connect() as other, locks.migration(other), db.engine.connect() as waiting:
+        began = time.monotonic()
+        with pytest.raises(locks.StillMigrating, match="for 1 seconds"), locks.migration(waiting, wait_s=1):
+            pass
+        assert time.monotonic() - began < 3
+    with db.engine.connect() as next_one, locks.migration(next_one, wait_s=0):
+        pass
