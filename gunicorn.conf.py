@@ -12,6 +12,7 @@ from dotenv import load_dotenv
 from llmrack import deployment, settings
 from llmrack.errors import CannotStart
 from llmrack.logs import JsonFormatter
+from server.arbiter import Arbiter
 
 # The database, its log and the kept secret are for this user alone.
 umask = 0o077
@@ -37,7 +38,9 @@ limit_request_line = 4094
 limit_request_fields = 60
 # Recycling a worker would cut its streams.
 max_requests = 0
-reuse_port = workers > 1
+# All workers accept from one queue. With a queue each (SO_REUSEPORT), what waits in that of a worker that dies is lost,
+# and a worker that starts is given connections before it can answer.
+reuse_port = False
 preload_app = False
 # Which proxies are believed is LLMRACK_TRUSTED_PROXIES' business, in one place.
 forwarded_allow_ips = ""
@@ -61,7 +64,9 @@ def nworkers_changed(server, new, old):
 
 
 def on_starting(server):
-    """Make gunicorn's own lines like the application's: JSON, without secrets."""
+    """Hand over from worker to worker without a pause, and make gunicorn's own lines like the application's: JSON,
+    without secrets."""
+    server.__class__ = Arbiter
     for handler in server.log.error_log.handlers:
         handler.setFormatter(JsonFormatter())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import mmap
 import socket
 import sys
 import time
@@ -53,6 +54,9 @@ class Worker(GeventWorker):  # type: ignore[misc] # gunicorn has no types
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._addresses = Addresses()
+        self.is_retiring = False
+        # A byte that master and worker share.
+        self._ready = mmap.mmap(-1, 1)
         self._logged_at = float("-inf")
 
     def init_process(self) -> None:
@@ -60,6 +64,16 @@ class Worker(GeventWorker):  # type: ignore[misc] # gunicorn has no types
             # Connections inherit it.
             listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNREAD_BYTES)
         super().init_process()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it accepts connections; asked by the master."""
+        return bool(self._ready[0])
+
+    def notify(self) -> None:
+        """The heartbeat, which begins when the listeners are served."""
+        self._ready[0] = 1
+        super().notify()
 
     def load_wsgi(self) -> None:
         try:

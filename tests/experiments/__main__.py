@@ -15,7 +15,7 @@ from typing import Any
 
 from tests.support.databases import shared_postgresql
 
-from . import deaths, money, outages, revocations, schema_costs, slow_clients, tries, upstream, windows
+from . import deaths, handovers, money, outages, revocations, schema_costs, slow_clients, tries, upstream, windows
 from .rig import Bench, Figures, bench
 
 # By name: how many workers, which settings, and the experiment.
@@ -41,6 +41,10 @@ SERVED: dict[str, tuple[int, dict[str, Any], Callable[[Bench], Figures]]] = {
     "redis-stopped": (2, {}, partial(outages.redis, how="stop")),
     "server-term": (2, {"graceful_timeout_s": 9}, partial(deaths.stop_server, how=signal.SIGTERM)),
     "server-hup": (2, {"graceful_timeout_s": 9}, partial(deaths.stop_server, how=signal.SIGHUP)),
+    "handover-hup-sqlite": (1, {"graceful_timeout_s": 9}, partial(handovers.replace, how="HUP", times=5)),
+    "handover-hup-postgresql": (2, {"graceful_timeout_s": 9}, partial(handovers.replace, how="HUP", times=5)),
+    "handover-kill-sqlite": (1, {"graceful_timeout_s": 9}, partial(handovers.replace, how="kill", times=5)),
+    "handover-kill-postgresql": (2, {"graceful_timeout_s": 9}, partial(handovers.replace, how="kill", times=5)),
     "changes": (2, {}, revocations.changes),
     "security-slow-clients": (
         1,

@@ -86,7 +86,7 @@ class Running:
         return self.process.returncode
 
 
-def start_app(tmp_path: Path, ollama_url: str, **env: Any) -> Running:
+def start_app(tmp_path: Path, ollama_url: str, config: Path | str = "gunicorn.conf.py", **env: Any) -> Running:
     """gunicorn with the repository's own configuration. `env` are settings by lower-case name: `workers=2`.
 
     Without `database_url` it gets a migrated SQLite file in `tmp_path`; any other database is migrated first.
@@ -97,7 +97,7 @@ def start_app(tmp_path: Path, ollama_url: str, **env: Any) -> Running:
     else:
         shutil.copy(_migrated(), tmp_path / "llmrack.db")
     log = tmp_path / "gunicorn.log"
-    command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"]
+    command = [sys.executable, "-m", "gunicorn", "-c", str(config), "wsgi:app"]
     with log.open("wb") as out:
         process = subprocess.Popen(command, cwd=ROOT, env=settings, stdout=out, stderr=subprocess.STDOUT)
     server = Running(process, f"http://127.0.0.1:{settings['LLMRACK_PORT']}", log, settings)
