@@ -84,7 +84,7 @@ def post_worker_init(worker):
     rack.store.share_commits()
     rack.engines.live_features.features()
     checkpoints.start(rack.store)
-    Sweeper(rack.meter).start()
+    Sweeper(rack.meter, also=lambda: rack.refusals.flush(rack.store)).start()
     budgetmail.start(worker.wsgi)
     leanserver.install(worker.cfg, _settings.write_timeout_s)
     # Behind a proxy every connection has the proxy's address, and bounding clients is the proxy's business.

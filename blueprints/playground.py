@@ -24,7 +24,7 @@ from llmrack.services.keys import KeyFacts
 from . import guard, playform, signin
 from .extensions import rack
 from .mail import site_url
-from .v1 import errors, limits, respond
+from .v1 import errors, limits, refused, respond
 from .v1.answer import answer, answer_to, parse_chat
 from .v1.auth import needs
 
@@ -33,6 +33,7 @@ bp.after_request(guard.forbid_copies)
 # The endpoint's own, so that answers and refusals here say what they say there.
 bp.after_request(respond.mark_mode)
 bp.after_request(limits.apply)
+bp.after_request(refused.note)
 
 HEADER = "X-LLMRack-Key-Id"
 

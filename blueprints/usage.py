@@ -14,7 +14,7 @@ from flask_login import login_required
 from werkzeug.exceptions import NotFound
 
 from llmrack import money
-from llmrack.services import activity, keys, usage
+from llmrack.services import activity, keys, refusals, usage
 from llmrack.services.activity import Place, Range
 from llmrack.services.limits import seconds_to_midnight
 from llmrack.services.outcomes import OUTCOMES
@@ -87,6 +87,7 @@ def _wanted(now: datetime) -> tuple[Range, dict[str, Any]]:
         "model": args.get("model") or None,
         "key": params.row_id("key"),
         "measure": args["measure"] if args.get("measure") in MEASURES else "tokens",
+        "show": "errors" if args.get("show") == "errors" else "all",
         "group": args["group"] if args.get("group") in GROUPS else "model",
     }
     wanted = Range(viewer().account_id, chosen["mode"], first, last, chosen["model"], chosen["key"])
@@ -105,7 +106,7 @@ def _days(span: str, today: date) -> tuple[date | None, date]:
 
 def _query(chosen: dict[str, Any]) -> dict[str, Any]:
     """The shortest query that leads to the same page."""
-    usual = {"range": "30d", "mode": "live", "measure": "tokens", "group": "model"}
+    usual = {"range": "30d", "mode": "live", "measure": "tokens", "group": "model", "show": "all"}
     is_custom = chosen["range"] == "custom"
     return {
         name: value
@@ -127,7 +128,9 @@ def _totals(rows: list[DayUsage]) -> dict[str, int]:
 def log() -> Any:
     now = datetime.now(UTC)
     wanted, chosen = _wanted(now)
-    found = activity.requests(rack.store, wanted, now, _before(), activity.PAGE + 1)
+    # What this worker has noted is shown at once; what others have, after the next beat of their sweepers.
+    rack.refusals.flush(rack.store)
+    found = activity.log(rack.store, wanted, now, _before(), activity.PAGE + 1, is_of_errors=chosen["show"] == "errors")
     shown, query = found[: activity.PAGE], _query(chosen)
     older = None
     if len(found) > activity.PAGE:
@@ -136,6 +139,9 @@ def log() -> Any:
     return render_template(
         "usage/requests.html",
         requests=shown,
+        unlisted=0 if wanted.model_id else activity.unlisted_refusals(rack.store, wanted, now),
+        listed_per_hour=refusals.LISTED_PER_HOUR,
+        kept_days=refusals.KEPT_DAYS,
         older=older,
         newest=url_for(".log", **query) if request.args.get("before") else None,
         chosen=chosen,

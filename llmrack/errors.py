@@ -45,6 +45,8 @@ class ApiError(Exception):
         self.headers = headers
         # The limit on tokens by which a request was refused, for the headers of its response.
         self.token_limits: Any = None
+        # The key that was known and not accepted, for the log of its account: account_id, key_id and mode.
+        self.key: Any = None
 
     def body(self) -> dict[str, Any]:
         """The inside of the envelope: {"message", "type", "param", "code"}."""

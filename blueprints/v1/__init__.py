@@ -2,7 +2,7 @@
 
 from flask import Blueprint
 
-from . import auth, chat, completions, elsewhere, embeddings, limits, models, respond, usage
+from . import auth, chat, completions, elsewhere, embeddings, limits, models, refused, respond, usage
 
 
 def create_blueprint() -> Blueprint:
@@ -11,6 +11,7 @@ def create_blueprint() -> Blueprint:
     bp.before_request(limits.check)
     bp.after_request(respond.mark_mode)
     bp.after_request(limits.apply)
+    bp.after_request(refused.note)
     for endpoint in (chat, completions, embeddings, models, usage, elsewhere):
         bp.register_blueprint(endpoint.bp)
     return bp

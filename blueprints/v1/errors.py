@@ -9,10 +9,10 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTo
 from werkzeug.exceptions import NotFound as NoRoute
 
 from llmrack.engines.base import ClientGone
-from llmrack.errors import ApiError, BodyTooLarge, InternalError, InvalidRequest, MethodRefused, NotFound
+from llmrack.errors import ApiError, BodyTooLarge, InternalError, InvalidRequest, MethodRefused, NotFound, RateLimited
 from llmrack.wire import errors as wire_errors
 
-from . import elsewhere
+from . import auth, elsewhere, limits, refused, respond
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +26,7 @@ def init_app(app: Flask) -> None:
 
 def render(error: ApiError) -> Response:
     """The envelope, with `Retry-After` and whatever headers the error carries."""
+    g.refusal = error
     response = Response(wire_errors.envelope(error), error.status, mimetype="application/json")
     response.headers.extend(error.headers)
     if error.token_limits is not None:
@@ -46,7 +47,24 @@ def render_http(error: HTTPException) -> Response:
     """What Werkzeug refuses by itself: unknown paths, wrong methods, oversized or unreadable requests."""
     if error.response is not None or (error.code or 500) < 400:
         return error.get_response()  # type: ignore[return-value]
-    return render(_api_error(error))
+    response = render(_api_error(error))
+    # Where nothing is served no view has asked whose key it is.
+    return _of_known_key(response) if request.routing_exception is not None else response
+
+
+def _of_known_key(response: Response) -> Response:
+    """The same with what every answer to an accepted key has, when the request has one. It counts as one that reads."""
+    if not request.path.startswith("/v1/"):
+        return response
+    try:
+        auth.authenticate()
+        limits.check_read()
+    except RateLimited as error:
+        response = render(error)
+    except ApiError:
+        g.pop("caller", None)
+        return response
+    return refused.note(limits.apply(respond.mark_mode(response)))
 
 
 def _api_error(error: HTTPException) -> ApiError:

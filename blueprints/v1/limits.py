@@ -60,12 +60,19 @@ def check() -> None:
     if caller is None:
         return
     if request.method != "POST":
-        _hit(_per_minute(caller.plan.reads_per_minute), f"reads:{_account(caller)}", "reads")
+        check_read()
         return
     if caller.requests_per_minute is not None:
         _hit(_per_minute(caller.requests_per_minute), f"key:{caller.key_id}", "requests of this key")
     noun = "requests" if caller.is_live else "test requests"
     _hit(_per_minute(caller.plan_requests_per_minute), _account(caller), noun)
+
+
+def check_read() -> None:
+    """Count a request that asks no model. Raises as `check` does."""
+    caller: Caller | None = g.get("caller")
+    if caller is not None:
+        _hit(_per_minute(caller.plan.reads_per_minute), f"reads:{_account(caller)}", "reads")
 
 
 def _account(caller: Caller) -> str:

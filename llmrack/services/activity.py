@@ -1,16 +1,19 @@
-"""An account's usage as its owner looks at it: sums over time, and the log of single requests."""
+"""An account's usage as its owner looks at it: sums over time, and the log of single requests and refusals."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 
+from ..store.base import microseconds
 from ..store.db import Store
-from ..store.models import Key, Usage, UsageDay
+from ..store.models import Key, Refusal, RefusalHour, Usage, UsageDay
+from .outcomes import OUTCOMES
+from .refusals import HOUR_US, LISTED_PER_HOUR
 from .usage import DAY_COLUMNS, DayUsage, Receipt
 
 PAGE = 50
@@ -126,17 +129,92 @@ _RECEIPT = [Key.name if name == "key_name" else Usage.__table__.c[name] for name
 
 
 def requests(
-    store: Store, wanted: Range, now: datetime, before: Place | None = None, limit: int = PAGE
+    store: Store,
+    wanted: Range,
+    now: datetime,
+    before: Place | None = None,
+    limit: int = PAGE,
+    more: Sequence[ColumnElement[bool]] = (),
 ) -> list[Receipt]:
     """The requests of the range, newest first, from `before` on."""
-    conditions: list[Any] = _conditions(wanted, now)
+    conditions: list[Any] = [*_conditions(wanted, now), *more]
     if before is not None:
-        same = and_(Usage.created_at == before.created_at, Usage.request_id < before.request_id)
-        conditions.append(or_(Usage.created_at < before.created_at, same))
+        conditions.append(_older(Usage, before))
     statement = select(*_RECEIPT).join(Key, Key.id == Usage.key_id).where(*conditions)
     newest = statement.order_by(Usage.created_at.desc(), Usage.request_id.desc()).limit(limit)
     with store.read() as connection:
         return [Receipt(*row) for row in connection.execute(newest)]
+
+
+def _older(table: type[Usage] | type[Refusal], place: Place) -> ColumnElement[bool]:
+    same = and_(table.created_at == place.created_at, table.request_id < place.request_id)
+    return or_(table.created_at < place.created_at, same)
+
+
+@dataclass(frozen=True)
+class RefusedRequest:
+    """A request that was refused, as the log shows it. `has_receipt` says that it had been admitted before."""
+
+    request_id: str
+    created_at: datetime
+    key_name: str
+    endpoint: str
+    status: int
+    code: str
+    param: str | None
+    has_receipt: bool
+
+
+def log(
+    store: Store, wanted: Range, now: datetime, before: Place | None, limit: int, *, is_of_errors: bool = False
+) -> list[Receipt | RefusedRequest]:
+    """Requests and refusals of the range together, newest first; or what failed and was refused alone.
+
+    A refusal names no model, so with one chosen there are none.
+    """
+    listed = exists().where(Refusal.request_id == Usage.request_id)
+    conditions: list[Any] = [] if wanted.model_id is not None else [~listed]
+    if is_of_errors:
+        conditions.append(Usage.outcome.in_([row.name for row in OUTCOMES.values() if row.is_failure]))
+    found: list[Receipt | RefusedRequest] = [*requests(store, wanted, now, before, limit, conditions)]
+    if wanted.model_id is None:
+        found += _refusals(store, wanted, now, before, limit)
+    return sorted(found, key=lambda row: (row.created_at, row.request_id), reverse=True)[:limit]
+
+
+def _refusals(store: Store, wanted: Range, now: datetime, before: Place | None, limit: int) -> list[RefusedRequest]:
+    conditions: list[Any] = [
+        Refusal.account_id == wanted.account_id,
+        Refusal.mode == wanted.mode,
+        Refusal.created_at >= wanted.start(now),
+        Refusal.created_at < wanted.end(),
+    ]
+    if wanted.key_id is not None:
+        conditions.append(Refusal.key_id == wanted.key_id)
+    if before is not None:
+        conditions.append(_older(Refusal, before))
+    columns = (Refusal.request_id, Refusal.created_at, Key.name, Refusal.endpoint, Refusal.status, Refusal.code)
+    has_receipt = exists().where(Usage.request_id == Refusal.request_id)
+    statement = select(*columns, Refusal.param, has_receipt).join(Key, Key.id == Refusal.key_id).where(*conditions)
+    newest = statement.order_by(Refusal.created_at.desc(), Refusal.request_id.desc()).limit(limit)
+    with store.read() as connection:
+        return [RefusedRequest(*row) for row in connection.execute(newest)]
+
+
+def unlisted_refusals(store: Store, wanted: Range, now: datetime) -> int:
+    """How many refusals of the range were counted and not listed. The range is taken in whole hours."""
+    hours = [
+        RefusalHour.account_id == wanted.account_id,
+        RefusalHour.mode == wanted.mode,
+        RefusalHour.hour >= microseconds(wanted.start(now)) // HOUR_US,
+        RefusalHour.hour < microseconds(wanted.end()) // HOUR_US,
+    ]
+    if wanted.key_id is not None:
+        hours.append(RefusalHour.key_id == wanted.key_id)
+    beyond = RefusalHour.requests - LISTED_PER_HOUR
+    statement = select(func.coalesce(func.sum(beyond), 0)).where(*hours, beyond > 0)
+    with store.read() as connection:
+        return int(connection.execute(statement).scalar_one())
 
 
 def every_request(store: Store, wanted: Range, now: datetime) -> Iterator[Receipt]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,12 +11,21 @@ from typing import Any
 from sqlalchemy import bindparam, select
 
 from .. import permissions as rights
-from ..errors import AuthenticationFailed, PermissionRefused
+from ..errors import ApiError, AuthenticationFailed, PermissionRefused
 from ..plans import Plan, Plans
 from ..store.base import from_microseconds, microseconds
 from ..store.db import Statement, Store
 from ..store.models import Account, Key
 from . import keytext, networks
+
+
+@dataclass(frozen=True)
+class KnownKey:
+    """A key that exists and is not accepted now."""
+
+    account_id: int
+    key_id: int
+    mode: str
 
 
 @dataclass(frozen=True)
@@ -103,8 +113,19 @@ def resolve_digest(store: Store, plans: Plans, digest: str, now: datetime, addre
     row = store.recall(_RESOLVE, "secret_sha256", digest)
     if row is None:
         raise AuthenticationFailed("There is no such API key. Check which server it belongs to, or generate a new one.")
+    try:
+        _require_usable(row, now, address)
+    except ApiError as error:
+        error.key = KnownKey(row[0], row[1], row[3])
+        raise
+    _, plan_id, plan_ends_at, next_plan_id, *_ = row[12:]
+    return _caller(tuple(row), plans.in_force(plan_id, plan_ends_at, next_plan_id, microseconds(now)))
+
+
+def _require_usable(row: Sequence[Any], now: datetime, address: str | None) -> None:
+    """Raises as `resolve` does."""
     _, _, _, _, _, revoked_at, expires_at, _, _, _, _, addresses, *rest = row
-    paused_at, plan_id, plan_ends_at, next_plan_id, _, _, disabled_at = rest
+    paused_at, *_, disabled_at = rest
     if revoked_at is not None:
         raise AuthenticationFailed(f"This API key was revoked on {_date(revoked_at)}. Generate a new key.")
     if expires_at is not None and expires_at <= microseconds(now):
@@ -121,7 +142,6 @@ def resolve_digest(store: Store, plans: Plans, digest: str, now: datetime, addre
             "Its owner can change that: Dashboard → API keys.",
             code="address_not_allowed",
         )
-    return _caller(tuple(row), plans.in_force(plan_id, plan_ends_at, next_plan_id, microseconds(now)))
 
 
 @functools.lru_cache(maxsize=4096)

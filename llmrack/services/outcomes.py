@@ -22,6 +22,11 @@ class Outcome:
     why: str
 
     @property
+    def is_failure(self) -> bool:
+        """Whether it is neither a whole answer nor one that its client left."""
+        return self.name not in ("completed", "client_gone")
+
+    @property
     def is_charged(self) -> bool:
         return self.charges_completion
 

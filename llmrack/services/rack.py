@@ -13,6 +13,7 @@ from ..wire.asks import Features
 from .features import Probe
 from .metering import Meter
 from .promptbounds import PromptBounds
+from .refusals import Refusals
 
 
 @dataclass(frozen=True)
@@ -41,3 +42,4 @@ class Rack:
     meter: Meter
     engines: Engines
     prompts: PromptBounds = field(default_factory=PromptBounds)
+    refusals: Refusals = field(default_factory=Refusals)

@@ -1,9 +1,11 @@
-"""The meter's background work: renewing what this process is answering, settling what a dead one left."""
+"""The background work of a worker: renewing what it is answering, settling what a dead one left, and whatever else is
+written in batches."""
 
 from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 
 from ..errors import Unavailable
 from .metering import Meter
@@ -15,10 +17,14 @@ INTERVAL_S = 5.0
 
 
 class Sweeper:
-    """One thread (a greenlet under gevent) a process. It sweeps when it starts, and then at every beat."""
+    """One thread (a greenlet under gevent) a process. It sweeps when it starts, and then at every beat.
 
-    def __init__(self, meter: Meter, interval_s: float = INTERVAL_S) -> None:
+    `also` is called at every beat too, and once more when it stops.
+    """
+
+    def __init__(self, meter: Meter, interval_s: float = INTERVAL_S, also: Callable[[], None] = lambda: None) -> None:
         self._meter = meter
+        self._also = also
         self._interval_s = interval_s
         self._is_stopped = threading.Event()
         self._thread: threading.Thread | None = None
@@ -44,6 +50,7 @@ class Sweeper:
         try:
             self._meter.heartbeat()
             self._meter.sweep()
+            self._also()
         except Unavailable:
             # Said in the log already; the next beat tries again.
             pass

@@ -159,3 +159,36 @@ class UsageDay(Base):
     held_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
     cost_nanousd: Mapped[int] = mapped_column(BigInteger, default=0)
     prepaid_nanousd: Mapped[int] = mapped_column(BigInteger, default=0)
+
+
+class Refusal(Base):
+    """A request with a known key that was refused, listed. `endpoint` is a method and a path; no content is kept.
+
+    See `services.refusals`, which bounds how many rows a key has.
+    """
+
+    __tablename__ = "refusals"
+
+    request_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
+    key_id: Mapped[int] = mapped_column(ForeignKey("keys.id"))
+    mode: Mapped[str] = mapped_column(String(8))
+    endpoint: Mapped[str] = mapped_column(String(100))
+    status: Mapped[int] = mapped_column(BigInteger)
+    code: Mapped[str] = mapped_column(String(64))
+    param: Mapped[str | None] = mapped_column(String(100))
+    created_at: Mapped[datetime] = mapped_column(UtcTime, index=True)
+
+    __table_args__ = (Index(None, "account_id", "created_at"),)
+
+
+class RefusalHour(Base):
+    """How many requests of one key were refused in one hour (hours since 1970 in UTC), listed or not."""
+
+    __tablename__ = "refusal_hours"
+
+    key_id: Mapped[int] = mapped_column(ForeignKey("keys.id"), primary_key=True, autoincrement=False)
+    hour: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
+    mode: Mapped[str] = mapped_column(String(8))
+    requests: Mapped[int] = mapped_column(BigInteger)

@@ -15,6 +15,8 @@ from app import create_app
 from llmrack.services import callers, keys, logins
 from llmrack.services.keys import Restrictions
 from llmrack.services.metering import Admission, Meter, Settlement
+from llmrack.services.refusals import Refused
+from llmrack.store.base import microseconds
 from tests.browser.conftest import PASSWORD, Tab, make_account
 from tests.support.servers import Running
 
@@ -28,8 +30,13 @@ PUBLIC = ("/login", "/signup", "/signup/sent", "/reset", "/reset/sent", "/reset/
 PRIVATE = ("/dashboard", "/dashboard/keys", "/dashboard/keys/{key}", "/dashboard/keys/{key}/revoke",
            "/dashboard/keys/{key}/rotate", "/dashboard/usage", "/dashboard/usage?range=24h&measure=cost&group=key",
            "/dashboard/usage?range=custom&measure=requests", "/dashboard/usage/requests",
+           "/dashboard/usage/requests?show=errors",
            f"/dashboard/usage/requests/{RECEIPT}", "/dashboard/settings", "/dashboard/settings/second-factor",
            "/dashboard/settings/delete")  # fmt: skip
+REFUSED = [(400, "unsupported_value", "n"), (429, "requests_per_minute", None), (401, "key_paused", None),
+           (400, "invalid_type", "messages[12].tool_calls[3].function.arguments")]  # fmt: skip
+# One key is in a loop, so that the page says how many are not listed.
+REFUSED += [(429, "tokens_per_day", None)] * 100
 
 
 @pytest.fixture(scope="session")
@@ -64,6 +71,12 @@ def key_id(site: Running) -> int:
         meter.admit(Admission(request_id, caller, "chat", model, 100, 50, None, True))
         outcome = dice.choice(("completed", "completed", "client_gone"))
         meter.settle(request_id, Settlement(outcome, 100, dice.randint(1, 50), total_ns=10**9))
+    for number, (status, code, param) in enumerate(REFUSED):
+        rack.refusals.note(
+            Refused(f"req_{number + 100:032x}", person.account_id, first.key.id, "live", "POST /v1/chat/completions",
+                    status, code, param, microseconds(now - timedelta(seconds=number))),
+        )  # fmt: skip
+    rack.refusals.flush(rack.store)
     rack.store.engine.dispose()
     return first.key.id
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
+from llmrack.services import refusals
 from llmrack.services.rack import Rack
 from llmrack.wire.headers import HEADERS
 from tests.support import made
@@ -81,9 +82,8 @@ def test_responses_to_a_test_key_name_the_tokens_of_the_plan_and_use_none(app: F
 
 
 def test_the_headers_are_on_every_response_to_an_accepted_key_and_on_no_other(app: Flask, new: New) -> None:
-    assert "They are on every response to a key that the server accepts, errors and streams included." in page(
-        app, "limits"
-    )
+    sentence = "They are on every response to a key that the server accepts, errors and streams included, also where"
+    assert sentence in page(app, "limits")
     assert "Every response to a key says where its account stands:" in page(app, "quickstart")
     live, test = new("pro")
     hi = {"model": "phi-3-mini", "messages": [{"role": "user", "content": "hi"}]}
@@ -94,17 +94,26 @@ def test_the_headers_are_on_every_response_to_an_accepted_key_and_on_no_other(ap
             201: api.get("/models"),
             400: api.post("/chat/completions", b"{"),
             404: api.get("/models/no-such-model"),
+            405: api.get("/chat/completions"),
+            4041: api.get("/no-such-address"),
             415: api.client.post("/v1/chat/completions", data=b"x", headers=api.headers({"Content-Type": "text/css"})),
         }
         for status, answer in answers.items():
             assert [name for name in (*RATES, "x-request-id") if name not in answer.headers] == [], status
             answer.get_data()
     without_key = app.test_client().get("/v1/models")
-    nothing = live.get("/no-such-address")
-    assert (without_key.status_code, nothing.status_code) == (401, 404)
-    for answer in (without_key, nothing):
+    nothing = app.test_client().get("/v1/no-such-address")
+    unknown_key = Api(app.test_client(), live.key[:-1] + "!").get("/no-such-address")
+    assert (without_key.status_code, nothing.status_code, unknown_key.status_code) == (401, 404, 404)
+    for answer in (without_key, nothing, unknown_key):
         assert "x-request-id" in answer.headers
         assert [name for name in RATES if name in answer.headers] == []
+
+
+def test_the_pages_say_how_many_refusals_are_listed_and_for_how_long(app: Flask) -> None:
+    text = page(app, "limits")
+    assert f"A key has {refusals.LISTED_PER_HOUR} of them listed in an hour" in text
+    assert f"they stay for {refusals.KEPT_DAYS} days" in text
 
 
 def test_a_server_without_a_model_for_images_shows_how_to_switch_one_on_instead_of_a_request(

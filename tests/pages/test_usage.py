@@ -15,7 +15,7 @@ from llmrack.services.metering import Admission, Meter, Settlement
 from llmrack.services.rack import Rack
 from tests.pages.conftest import Post
 from tests.support import made
-from tests.support.visitor import Visitor
+from tests.support.visitor import Visitor, make_person
 
 
 class Load:
@@ -184,3 +184,74 @@ def test_whoever_switched_the_mails_off_gets_none(
     assert [mail for mail in post.sent if mail.to == email] == []
     member.post("/dashboard/settings/mails", {"budget": "1"})
     assert budgetmail.send_due(app, datetime.now(UTC)) == 1
+
+
+def refuse(app: Flask, secret: str, **fields: object) -> str:
+    body = {"model": "phi-3-mini", "messages": [{"role": "user", "content": "a secret word"}], **fields}
+    answer = app.test_client().post("/v1/chat/completions", json=body, headers={"Authorization": f"Bearer {secret}"})
+    assert answer.status_code >= 400
+    return answer.headers["x-request-id"]
+
+
+def test_the_request_log_shows_refusals_with_a_link_to_what_their_code_means(
+    app: Flask, member: Visitor, load: Load
+) -> None:
+    whole = load.use(datetime.now(UTC) - timedelta(minutes=5), 10, 5)
+    failed = load.use(datetime.now(UTC) - timedelta(minutes=4), 10, 0, outcome="upstream_error")
+    many, unknown = refuse(app, load.secret, n=2), refuse(app, load.secret, model="gpt-4o")
+    page = member.get("/dashboard/usage/requests").text
+    for request_id in (whole, failed, many, unknown):
+        assert request_id in page
+    assert page.index(unknown) < page.index(many) < page.index(failed) < page.index(whole)
+    assert 'href="/docs/errors#unsupported_value"' in page
+    assert 'href="/docs/errors#model_not_found"' in page
+    assert "field <code>n</code>" in page
+    assert "POST /v1/chat/completions" in page
+    assert "secret word" not in page
+    ids = re.findall(r'id="([^"]+)"', app.test_client().get("/docs/errors").text)
+    assert {"unsupported_value", "model_not_found"} <= set(ids)
+
+
+def test_the_filter_for_errors_leaves_out_what_succeeded(app: Flask, member: Visitor, load: Load) -> None:
+    whole = load.use(datetime.now(UTC) - timedelta(minutes=5), 10, 5)
+    failed = load.use(datetime.now(UTC) - timedelta(minutes=4), 10, 0, outcome="upstream_error")
+    refused = refuse(app, load.secret, n=2)
+    page = member.get("/dashboard/usage/requests?show=errors").text
+    assert whole not in page
+    assert failed in page
+    assert refused in page
+    assert '<option value="errors" selected>Errors</option>' in page
+    empty = member.get("/dashboard/usage/requests?show=errors&mode=test").text
+    assert "No error in this range" in empty
+
+
+def test_refusals_change_no_export_and_no_total(app: Flask, member: Visitor, load: Load) -> None:
+    load.use(datetime.now(UTC) - timedelta(minutes=5), 10, 5)
+    pages = ("/dashboard/usage/export.csv", "/dashboard/usage/export.json", "/dashboard/usage")
+    before = [member.get(page).text for page in pages]
+    refuse(app, load.secret, n=2)
+    member.get("/dashboard/usage/requests")
+    after = [member.get(page).text for page in pages]
+    assert before[:2] == after[:2]
+    assert table(before[2]) == table(after[2])
+
+
+def test_pages_of_the_log_hold_every_request_and_refusal_once(app: Flask, member: Visitor, load: Load) -> None:
+    sent = [load.use(datetime.now(UTC) - timedelta(minutes=200 - number), 10, 5) for number in range(70)]
+    sent += [refuse(app, load.secret, n=2) for _ in range(45)]
+    address, seen = "/dashboard/usage/requests", []
+    while address:
+        page = member.get(address).text
+        seen += re.findall(r"req_\w+(?=</code><|</span></a></td>)", page)
+        older = re.search(r'href="([^"]+before=[^"]+)"', page)
+        address = older[1].replace("&amp;", "&") if older else ""
+    assert seen == sorted(sent, key=sent.index, reverse=True)
+
+
+def test_another_account_sees_nothing_of_it(app: Flask, load: Load) -> None:
+    refused = refuse(app, load.secret, n=2)
+    other = Visitor(app)
+    make_person(app, "stranger@example.com")
+    other.sign_in("stranger@example.com")
+    assert refused not in other.get("/dashboard/usage/requests").text
+    assert refused not in other.get("/dashboard/usage/requests?show=errors").text

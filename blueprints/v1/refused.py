@@ -1,0 +1,42 @@
+"""Notes the refusals of known keys for the log of their account."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+from flask import Response, g, request
+
+from llmrack.errors import ApiError
+from llmrack.services.refusals import Refused
+
+from ..extensions import loaded_rack
+
+
+def note(response: Response) -> Response:
+    """After every answer. What failed on our side was admitted, so it has a receipt and is no refusal."""
+    error: ApiError | None = g.pop("refusal", None)
+    if error is not None and error.status < 500:
+        key: Any = g.get("caller") or error.key
+        if key is not None:
+            rule = request.url_rule
+            path = rule.rule if rule is not None else request.path
+            refused = Refused(
+                request_id=g.request_id,
+                account_id=key.account_id,
+                key_id=key.key_id,
+                mode=key.mode,
+                endpoint=_printable(f"{request.method} {path}"),
+                status=error.status,
+                code=error.code,
+                param=_printable(error.param) if error.param else None,
+                created_at=time.time_ns() // 1000,
+            )
+            loaded_rack().refusals.note(refused)
+    return response
+
+
+def _printable(text: str) -> str:
+    """Paths come from anyone; PostgreSQL stores no NUL, and a page shows no control characters."""
+    return re.sub("[^ -~]", "?", text)[:100]
