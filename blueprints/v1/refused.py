@@ -13,6 +13,9 @@ from llmrack.services.refusals import Refused
 
 from ..extensions import loaded_rack
 
+# `<path:model_id>` as the documentation writes it, `{model_id}`.
+_PART = re.compile(r"<(?:\w+:)?(\w+)>")
+
 
 def note(response: Response) -> Response:
     """After every answer. What failed on our side was admitted, so it has a receipt and is no refusal."""
@@ -21,7 +24,7 @@ def note(response: Response) -> Response:
         key: Any = g.get("caller") or error.key
         if key is not None:
             rule = request.url_rule
-            path = rule.rule if rule is not None else request.path
+            path = _PART.sub(r"{\1}", rule.rule) if rule is not None else request.path
             refused = Refused(
                 request_id=g.request_id,
                 account_id=key.account_id,

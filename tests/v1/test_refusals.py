@@ -73,7 +73,7 @@ def test_each_kind_of_refusal_is_listed_with_its_status_code_and_field(ada: Acco
     sent.append(api.get("/models"))
     assert ada.rows() == [
         ("POST /v1/chat/completions", 400, "invalid_value", "temperature"),
-        ("GET /v1/models/<path:model_id>", 404, "model_not_found", "model"),
+        ("GET /v1/models/{model_id}", 404, "model_not_found", "model"),
         ("GET /v1/chat/completions", 405, "method_not_allowed", None),
         ("GET /v1/chat/completion", 404, "not_found", None),
         ("POST /v1/chat/completions", 403, "permission_denied", None),
