@@ -10,11 +10,12 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from llmrack.services import accounts, credits, keyring, keys
+from llmrack.services import accounts, credits, keys
 from llmrack.services.keys import Restrictions
 from llmrack.services.rack import Rack
 from llmrack.services.refusals import LISTED_PER_HOUR
 from llmrack.store.models import Refusal, RefusalHour, Usage
+from tests.support import made
 from tests.support.fake_ollama import FakeOllama
 
 from .conftest import ROOMY_PLAN, Api, make_app
@@ -32,11 +33,11 @@ class Account:
         self.plan("few")
 
     def plan(self, id_: str) -> None:
-        accounts.ensure(self.rack.store, "ada", datetime.now(UTC))
-        accounts.set_plan(self.rack.store, "ada", self.rack.plans.get(id_))
+        made.account(self.rack.store, "ada", datetime.now(UTC))
+        made.put_on(self.rack.store, "ada", self.rack.plans.get(id_))
 
     def key(self, mode: str = "live", **facts: object) -> tuple[Api, int]:
-        issued = keys.issue(self.rack.store, name="k", mode=mode, account="ada", **facts)  # type: ignore[arg-type]
+        issued = made.key(self.rack.store, name="k", mode=mode, account="ada", **facts)  # type: ignore[arg-type]
         return Api(self.app.test_client(), issued.secret), issued.key.id
 
     def rows(self) -> list[Row]:
@@ -69,7 +70,7 @@ def test_each_kind_of_refusal_is_listed_with_its_status_code_and_field(ada: Acco
         ada.key(expires_at=datetime.now(UTC) - timedelta(days=1))[0].get("/models"),
         ada.key(paused_at=datetime.now(UTC))[0].get("/models"),
     ]
-    keyring.revoke(ada.rack.store, accounts.find(ada.rack.store, "ada").id, key_id, datetime.now(UTC))
+    keys.revoke(ada.rack.store, accounts.find(ada.rack.store, "ada").id, key_id, datetime.now(UTC), actor="tests")
     sent.append(api.get("/models"))
     assert ada.rows() == [
         ("POST /v1/chat/completions", 400, "invalid_value", "temperature"),
