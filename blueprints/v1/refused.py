@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import time
 from typing import Any
@@ -23,14 +24,13 @@ def note(response: Response) -> Response:
     if error is not None and error.status < 500:
         key: Any = g.get("caller") or error.key
         if key is not None:
-            rule = request.url_rule
-            path = _PART.sub(r"{\1}", rule.rule) if rule is not None else request.path
+            method, rule = request.method, request.url_rule
             refused = Refused(
                 request_id=g.request_id,
                 account_id=key.account_id,
                 key_id=key.key_id,
                 mode=key.mode,
-                endpoint=_printable(f"{request.method} {path}"),
+                endpoint=_served(method, rule.rule) if rule else _printable(f"{method} {request.path}"),
                 status=error.status,
                 code=error.code,
                 param=_printable(error.param) if error.param else None,
@@ -38,6 +38,13 @@ def note(response: Response) -> Response:
             )
             loaded_rack().refusals.note(refused)
     return response
+
+
+@functools.cache
+def _served(method: str, rule: str) -> str:
+    """A client in a loop is refused thousands of times a minute, and routes are few."""
+    path = _PART.sub(r"{\1}", rule)
+    return _printable(f"{method} {path}")
 
 
 def _printable(text: str) -> str:
