@@ -29,6 +29,7 @@ from llmrack.services.metering import Meter
 from llmrack.services.rack import Engines, Rack
 from llmrack.setting_values import MIN_SECRET_CHARS
 from llmrack.settings import Settings
+from llmrack.store import opening
 from llmrack.store.clock import DatabaseClock
 from llmrack.store.db import Store, db, engine_options
 from llmrack.wire.asks import Features
@@ -48,6 +49,7 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     instance = Path(app.instance_path)
     private.make_folder(instance)
     database_url = values.database_url or f"sqlite:///{instance / 'llmrack.db'}"
+    opening.check_file(database_url)
     app.config.update(
         SECRET_KEY=values.secret_key or _kept_secret(instance / "secret_key"),
         SQLALCHEMY_DATABASE_URI=database_url,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -13,10 +14,11 @@ from flask_migrate import upgrade
 from llmrack import deployment, outbox
 from llmrack.catalog import Model, full_tag
 from llmrack.engines.base import Engine
-from llmrack.errors import ApiError
+from llmrack.errors import ApiError, CannotStart, Unavailable
 from llmrack.services import accounts, keys, windows
 from llmrack.services.rack import Rack
 from llmrack.services.windows import Fit
+from llmrack.store import opening
 
 from .actor import actor
 
@@ -25,8 +27,16 @@ from .actor import actor
 @with_appcontext
 def prepare() -> None:
     """Migrate the database, then say where the site is, which models are there, and how to make a first request."""
-    rack: Rack = current_app.extensions["llmrack"]
-    upgrade()
+    try:
+        with opening.explained(current_app.config["SQLALCHEMY_DATABASE_URI"]):
+            upgrade()
+            _say(current_app.extensions["llmrack"])
+    except (CannotStart, Unavailable) as error:
+        click.echo(f"LLMRack cannot start: {error}", err=True)
+        sys.exit(1)
+
+
+def _say(rack: Rack) -> None:
     base_url = deployment.base_url(rack.settings)
     click.echo(f"\nLLMRack: {base_url}    API: {base_url}/v1\n")
     if outbox.is_open(rack.settings):
