@@ -15,7 +15,7 @@ from typing import Any
 from flask import Blueprint, Response, g, render_template, request
 from werkzeug.exceptions import Forbidden
 
-from llmrack.docsite import tables
+from llmrack.docsite import rail, tables
 from llmrack.errors import ApiError, AuthenticationFailed, PermissionRefused
 from llmrack.services import callers, keys
 from llmrack.services.callers import Caller
@@ -104,6 +104,7 @@ def _show(form: Any, *, completion: dict[str, Any] | None = None, error: ApiErro
         keys=_own_keys(),
         is_signed_in=signin.is_signed_in(),
         base_url=site_url(),
+        languages=rail.LANGUAGES,
         completion=completion,
         error=error,
     )

@@ -51,7 +51,7 @@ class Renderer:
         label = label or LABELS.get(lexer, lexer)
         return (
             f'<div class="code"><div class="code-head" data-label="{html.escape(label)}">'
-            f'<button class="button plain small copy" type="button" data-copy="{id_}" hidden>'
+            f'<button class="button plain small copy script-only" type="button" data-copy="{id_}">'
             f'<span data-label>Copy</span><span class="visually-hidden"> {html.escape(label)}</span></button></div>'
             f'<pre tabindex="0"><code id="{id_}">{highlighted(code, lexer)}</code></pre></div>'
         )

@@ -13,7 +13,6 @@
   const status = document.querySelector("body > [data-announce]");
   let controller = null;
 
-  samples.hidden = false;
   samples.addEventListener("click", (event) => {
     const button = event.target.closest("button");
     if (!button) return;

@@ -52,12 +52,12 @@
   }
 
   function setUpCopyPage() {
-    const link = document.querySelector("[data-copy-page]");
-    if (!link) return;
-    const button = make("button", { type: "button", class: "button plain small" }, "Copy page as Markdown");
+    const button = document.querySelector("[data-copy-page]");
+    if (!button) return;
+    const address = button.dataset.copyPage;
     button.addEventListener("click", async () => {
       try {
-        const text = fetch(link.href).then((reply) => reply.text());
+        const text = fetch(address).then((reply) => reply.text());
         // The promise goes in as it is: Safari forgets the click while a request is under way.
         if (window.ClipboardItem) {
           const blob = text.then((words) => new Blob([words], { type: "text/plain" }));
@@ -68,11 +68,10 @@
         button.textContent = "Copied";
         announce("Copied");
       } catch (refused) {
-        location.href = link.href;
+        location.href = address;
       }
       setTimeout(() => { button.textContent = "Copy page as Markdown"; }, 2000);
     });
-    link.before(button, " ");
   }
 
   // The same rules as on the server: every word must occur, headings weigh most.
@@ -100,8 +99,8 @@
   }
 
   function setUpSearch() {
-    const forms = document.querySelectorAll(".docs-side [data-search], .docs-bar [data-search]");
-    if (!forms.length) return;
+    const buttons = document.querySelectorAll(".docs-find");
+    if (!buttons.length) return;
     let entries = null;
     let chosen = -1;
     const input = make("input", {
@@ -176,11 +175,7 @@
       event.preventDefault();
       open();
     });
-    for (const form of forms) {
-      const button = make("button", { type: "button", class: "docs-find" }, "Search", make("kbd", { "aria-hidden": "true" }, "/"));
-      button.addEventListener("click", open);
-      form.replaceWith(button);
-    }
+    for (const button of buttons) button.addEventListener("click", open);
   }
 
   setUpContents();

@@ -274,8 +274,7 @@
   }
 
   function showFacts() {
-    const { window: size, prices, badges } = option().dataset;
-    part("model-facts").textContent = `${badges}. Window of ${Number(size).toLocaleString("en")} tokens. ${prices} per 1M.`;
+    part("model-facts").textContent = option().dataset.facts;
     part("no-tools").hidden = can("tools");
     part("images").hidden = !can("vision");
   }
@@ -344,11 +343,10 @@
   part("close").addEventListener("click", () => part("code-dialog").close());
   byName("model").addEventListener("change", showFacts);
   if (byName("key_id")) byName("key_id").addEventListener("change", showKey);
-  part("example").hidden = false;
   part("example").addEventListener("click", () => { byName("tools").value = JSON.stringify(EXAMPLE, null, 2); });
   document.getElementById("p-image").addEventListener("change", (event) => { addImages(event.target.files); event.target.value = ""; });
-  part("bar").hidden = false;
-  part("hint").hidden = false;
   showFacts();
+  // Until now it stood by for browsers without scripts only.
+  part("paste").classList.remove("plain-only");
   showKey();
 })();

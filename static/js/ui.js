@@ -22,7 +22,6 @@
     if (!group) return;
     const chosen = document.documentElement.dataset.theme || "system";
     group.querySelector(`[value="${chosen}"]`).checked = true;
-    group.hidden = false;
     group.addEventListener("change", (event) => {
       const theme = event.target.value;
       if (theme === "system") delete document.documentElement.dataset.theme;
@@ -53,7 +52,6 @@
   }
 
   function setUpCopy() {
-    for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false;
     document.addEventListener("click", (event) => {
       const button = event.target.closest("[data-copy]");
       if (button) copy(button);
@@ -83,46 +81,29 @@
     });
   }
 
-  // Tabs: without scripts every panel shows under its own heading. A group that shares data-tabs="name" changes together.
+  // Tabs: without scripts every panel shows under its own heading. head.js has picked the panel of each group that shows.
+  // Groups that share data-tabs="name" change together.
   function setUpTabs() {
-    const groups = Array.from(document.querySelectorAll("[data-tabs]"));
-    for (const group of groups) {
-      const panels = Array.from(group.querySelectorAll(":scope > [data-tab]"));
-      const list = document.createElement("div");
-      list.className = "tab-list";
-      list.setAttribute("role", "tablist");
-      list.setAttribute("aria-label", group.getAttribute("aria-label") || "Variants");
-      panels.forEach((panel, index) => {
-        const tab = document.createElement("button");
-        tab.type = "button";
-        tab.className = "tab";
-        tab.id = panel.id + "-tab";
-        tab.textContent = panel.dataset.label || panel.dataset.tab;
-        tab.dataset.for = panel.dataset.tab;
-        tab.setAttribute("role", "tab");
-        tab.setAttribute("aria-controls", panel.id);
-        panel.setAttribute("role", "tabpanel");
-        panel.setAttribute("aria-labelledby", tab.id);
-        tab.addEventListener("click", () => choose(group.dataset.tabs, panel.dataset.tab, tab));
-        tab.addEventListener("keydown", (event) => {
-          const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-          if (!step) return;
-          event.preventDefault();
-          const next = list.children[(index + step + panels.length) % panels.length];
-          next.focus();
-          next.click();
-        });
-        list.append(tab);
+    for (const tab of document.querySelectorAll("[data-tabs] > .tab-list > .tab")) {
+      const panel = document.getElementById(tab.getAttribute("aria-controls"));
+      panel.setAttribute("role", "tabpanel");
+      panel.setAttribute("aria-labelledby", tab.id);
+      tab.addEventListener("click", () => choose(tab));
+      tab.addEventListener("keydown", (event) => {
+        const step = { ArrowRight: "nextElementSibling", ArrowLeft: "previousElementSibling" }[event.key];
+        if (!step) return;
+        event.preventDefault();
+        const list = tab.parentElement;
+        const next = tab[step] || (event.key === "ArrowRight" ? list.firstElementChild : list.lastElementChild);
+        next.focus();
+        next.click();
       });
-      group.prepend(list);
-      group.classList.add("is-tabbed");
-      show(group, panels[0].dataset.tab);
     }
 
     function show(group, name) {
-      const panels = Array.from(group.querySelectorAll(":scope > [data-tab]"));
-      if (!panels.some((panel) => panel.dataset.tab === name)) return;
-      for (const panel of panels) panel.hidden = panel.dataset.tab !== name;
+      if (!group.dataset.names.split(" ").includes(name)) return;
+      group.dataset.shown = name;
+      for (const panel of group.querySelectorAll(":scope > [data-tab]")) panel.hidden = panel.dataset.tab !== name;
       for (const tab of group.querySelectorAll(":scope > .tab-list > .tab")) {
         const isChosen = tab.dataset.for === name;
         tab.setAttribute("aria-selected", String(isChosen));
@@ -130,19 +111,13 @@
       }
     }
 
-    function choose(kind, name, tab) {
+    function choose(tab) {
+      const kind = tab.closest("[data-tabs]").dataset.tabs;
       const top = tab.getBoundingClientRect().top;
-      for (const group of groups) if (group.dataset.tabs === kind) show(group, name);
+      for (const group of document.querySelectorAll("[data-tabs]")) if (group.dataset.tabs === kind) show(group, tab.dataset.for);
       // Blocks above may have changed height; keep the pressed tab where it was under the pointer.
       scrollBy(0, tab.getBoundingClientRect().top - top);
-      if (kind) store("llmrack-tab-" + kind, name);
-    }
-
-    const asked = new URLSearchParams(location.search).get("lang");
-    for (const kind of new Set(groups.map((group) => group.dataset.tabs))) {
-      let name = kind === "lang" ? asked : null;
-      try { name = name || localStorage.getItem("llmrack-tab-" + kind); } catch (refused) { /* first panel then */ }
-      if (name) for (const group of groups) if (group.dataset.tabs === kind) show(group, name);
+      store("llmrack-tab-" + kind, tab.dataset.for);
     }
   }
 

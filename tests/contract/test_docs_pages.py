@@ -56,7 +56,7 @@ def site(app: Flask) -> Site:
 class Article(HTMLParser):
     """The words of a documentation page's article, without what only HTML has: buttons, marks and folded lists."""
 
-    LEFT_OUT = ("copy", "anchor", "doc-tools", "doc-contents", "doc-next")
+    LEFT_OUT = ("script-only", "anchor", "doc-tools", "doc-contents", "doc-next")
 
     def __init__(self, html: str) -> None:
         super().__init__()

@@ -25,7 +25,7 @@ def test_a_table_scrolls_in_a_region_named_after_its_heading() -> None:
 
 def test_code_is_escaped_highlighted_and_can_be_copied() -> None:
     html = Renderer("p").section('```json\n{"a": "<script>"}\n```\n')
-    assert 'data-copy="code-p-1" hidden' in html
+    assert 'data-copy="code-p-1"' in html
     assert '<span class="s2">"&lt;script&gt;"</span>' in html
     assert "<script>" not in html
 
