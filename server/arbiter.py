@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from typing import Any
 
@@ -25,19 +24,26 @@ class Arbiter(arbiter.Arbiter):  # type: ignore[misc] # gunicorn has no types
         workers = [worker for worker in self.WORKERS.values() if not worker.is_retiring]
         return sorted(workers, key=lambda worker: worker.age)
 
+    def spawn_worker(self) -> None:
+        """The workers of a reload are started by the main loop, one after the other."""
+        if not self._is_reloading:
+            super().spawn_worker()
+
     def manage_workers(self) -> None:
-        """Start those that are missing, and retire older ones once as many newer ones as wanted are ready.
+        """Start those that are missing, then successors one at a time, and retire the oldest of more than are wanted.
 
         gunicorn tells the old workers to stop at once, and counts them until they are gone: new requests would wait
         for the start of a worker, and a worker that dies while streams end would not be replaced before their end.
+        Starting costs a second of a processor; all at once would take it from those that answer.
         """
         for _ in range(self.num_workers - len(self._serving)):
             self.spawn_worker()
-        newest = self._serving[-self.num_workers :]
-        if all(worker.is_ready for worker in newest):
-            for worker in self._serving[: -len(newest)]:
-                worker.is_retiring = True
-                self.kill_worker(worker.pid, signal.SIGTERM)
+        ready = [worker for worker in self._serving if worker.is_ready]
+        for worker in ready[: max(0, len(ready) - self.num_workers)]:
+            worker.is_retiring = True
+            self.kill_worker(worker.pid, signal.SIGTERM)
+        if any(worker.is_superseded for worker in self._serving) and all(worker.is_ready for worker in self._serving):
+            self.spawn_worker()
 
     def reload(self) -> None:
         """With settings that are refused, or an application that cannot start, the old workers go on."""
@@ -46,11 +52,9 @@ class Arbiter(arbiter.Arbiter):  # type: ignore[misc] # gunicorn has no types
         try:
             super().reload()
         except _NotWaiting:
-            pass
+            for worker in self._serving:
+                worker.is_superseded = True
         except SystemExit:
-            if os.getpid() != self.pid:
-                # The end of a worker that was forked in here.
-                raise
             # gunicorn.conf.py has said why.
             self.app.cfg = config
             self.log.error("not reloaded: the server goes on as it was")
@@ -69,6 +73,8 @@ class Arbiter(arbiter.Arbiter):  # type: ignore[misc] # gunicorn has no types
                 ready = [worker for worker in self._serving if worker.is_ready]
                 if len(ready) < self.num_workers:
                     raise
+                for worker in ready:
+                    worker.is_superseded = False
                 self.log.error("not reloaded: %s The old workers go on.", error.reason)
             else:
                 return

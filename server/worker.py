@@ -54,7 +54,8 @@ class Worker(GeventWorker):  # type: ignore[misc] # gunicorn has no types
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._addresses = Addresses()
-        self.is_retiring = False
+        # Set by the master: a successor is to come, or it has come.
+        self.is_superseded = self.is_retiring = False
         # A byte that master and worker share.
         self._ready = mmap.mmap(-1, 1)
         self._logged_at = float("-inf")
