@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 from gunicorn.arbiter import Arbiter
-from gunicorn.workers.ggevent import GeventWorker
+from gunicorn.workers import ggevent
 
 # Of the connections a worker holds, one address may have at most this share, whatever the setting says: the rest
 # answers others, the health check among them.
@@ -48,7 +48,7 @@ class Addresses:
             del self._open[address]
 
 
-class Worker(GeventWorker):  # type: ignore[misc] # gunicorn has no types
+class Worker(ggevent.GeventWorker):  # type: ignore[misc] # gunicorn has no types
     """A connection is answered, or refused with a 503 when its address has too many."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -64,6 +64,9 @@ class Worker(GeventWorker):  # type: ignore[misc] # gunicorn has no types
         for listener in self.sockets:
             # Connections inherit it.
             listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNREAD_BYTES)
+        if self.cfg.workers > 1:
+            # gevent takes up to 100 of those that wait at once; then the worker that wakes first has them all.
+            ggevent.StreamServer.max_accept = 1
         super().init_process()
 
     @property
