@@ -11,28 +11,30 @@ from flask import Flask
 from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from blueprints import guard, htmlerrors, register_blueprints, security, signin, templating
-from blueprints.routing import App
-from blueprints.v1 import errors, limits
+from blueprints import register_blueprints
+from blueprints.account import web_session
+from blueprints.v1 import errors, rate_limits
+from blueprints.web import csrf, error_pages, headers, templating
+from blueprints.web.flask_app import App
 from cli import register_commands
 from llmrack import catalog, logs, plans, private, settings, shops
+from llmrack.billing.checkout import Billing
 from llmrack.catalog import Catalog
 from llmrack.clients.mail import Mailer, Outbox, SmtpMailer
-from llmrack.clients.provider import Shop
+from llmrack.clients.provider import PaymentGateway
 from llmrack.deployment import check_deployment
-from llmrack.engines.ollama import Ollama
+from llmrack.engines.features import Probe
+from llmrack.engines.ollama.client import Ollama
 from llmrack.engines.sandbox import Sandbox
 from llmrack.errors import CannotStart
-from llmrack.services.billing import Till
-from llmrack.services.features import Probe
-from llmrack.services.metering import Meter
-from llmrack.services.rack import Engines, Rack
+from llmrack.inference.context import AppContext, Engines
+from llmrack.metering.meter import Meter
 from llmrack.setting_values import MIN_SECRET_CHARS
 from llmrack.settings import Settings
 from llmrack.store import opening
 from llmrack.store.clock import DatabaseClock
-from llmrack.store.db import Store, db, engine_options
-from llmrack.wire.asks import Features
+from llmrack.store.database import Store, db, engine_options
+from llmrack.wire.parsed import Features
 
 
 def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
@@ -64,21 +66,21 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
         app.extensions["llmrack"] = _rack(values, instance, Store(db.engine))
     app.extensions["llmrack_mail"] = _mailer(values)
     app.extensions["llmrack_till"] = _till(values, app.extensions["llmrack"])
-    security.init_app(app)
+    headers.init_app(app)
     templating.init_app(app)
     errors.init_app(app)
-    htmlerrors.init_app(app)
-    signin.init_app(app, is_https=values.public_url.startswith("https://"))
-    limits.init_app(app, values.redis_url)
-    guard.init_app(app)
+    error_pages.init_app(app)
+    web_session.init_app(app, is_https=values.public_url.startswith("https://"))
+    rate_limits.init_app(app, values.redis_url)
+    csrf.init_app(app)
     register_blueprints(app)
     register_commands(app)
     return app
 
 
-def _rack(values: Settings, instance: Path, store: Store) -> Rack:
+def _rack(values: Settings, instance: Path, store: Store) -> AppContext:
     models = catalog.load(instance / "models.toml")
-    return Rack(
+    return AppContext(
         settings=values,
         catalog=models,
         plans=plans.load(instance / "plans.toml"),
@@ -120,15 +122,15 @@ def _mailer(values: Settings) -> Mailer:
     )
 
 
-def _till(values: Settings, rack: Rack) -> Till:
+def _till(values: Settings, context: AppContext) -> Billing:
     if not shops.is_configured(values):
-        return Till(rack.store, rack.plans)
-    prices = shops.prices(values.stripe_prices, rack.plans)
+        return Billing(context.store, context.plans)
+    prices = shops.prices(values.stripe_prices, context.plans)
     # Only here: the package is large, and a server that takes no payments never loads it.
     from llmrack.clients.payments import Stripe
 
     stripe = Stripe(values.stripe_secret_key, values.stripe_webhook_secret, values.stripe_api_url)
-    return Till(rack.store, rack.plans, Shop(stripe, prices, stripe.form_origins))
+    return Billing(context.store, context.plans, PaymentGateway(stripe, prices, stripe.form_origins))
 
 
 def _kept_secret(path: Path) -> str:

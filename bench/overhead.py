@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from llmrack.services import keytext
+from llmrack.keys import key_format
 
 from .measure import Row, Scale, closed, finish, flaws, per_request, start
 from .targets import Target
@@ -36,7 +36,7 @@ def embeddings(target: Target, scale: Scale) -> Row:
 
 def refusals(target: Target, scale: Scale) -> Row:
     """A well-formed key that nobody has, 32 at a time."""
-    wrong = keytext.generate("live")
+    wrong = key_format.generate("live")
     return per_request(closed(target, target.request("bench:8:0 hi", stream=False, key=wrong), scale), 401)
 
 

@@ -2,25 +2,11 @@
 
 from flask import Flask
 
-from . import (
-    account,
-    admin,
-    assets,
-    billing,
-    dashboard,
-    demo,
-    docs,
-    health,
-    keys,
-    openapi,
-    pages,
-    playground,
-    profile,
-    recovery,
-    usage,
-    v1,
-    webhooks,
-)
+from . import admin, v1, webhooks
+from .account import login, recovery, settings
+from .dashboard import billing, keys, overview, usage
+from .site import demo, docs, health, home, openapi, playground
+from .web import assets
 
 
 def register_blueprints(app: Flask) -> None:
@@ -28,16 +14,16 @@ def register_blueprints(app: Flask) -> None:
     app.register_blueprint(v1.create_blueprint(), url_prefix="/v1")
     app.register_blueprint(openapi.bp)
     app.register_blueprint(health.bp)
-    app.register_blueprint(pages.bp)
+    app.register_blueprint(home.bp)
     app.register_blueprint(demo.bp)
     app.register_blueprint(assets.bp)
     app.register_blueprint(playground.bp)
-    app.register_blueprint(account.bp)
+    app.register_blueprint(login.bp)
     app.register_blueprint(recovery.bp)
-    app.register_blueprint(dashboard.bp)
+    app.register_blueprint(overview.bp)
     app.register_blueprint(keys.bp, url_prefix="/dashboard/keys")
     app.register_blueprint(usage.bp, url_prefix="/dashboard/usage")
-    app.register_blueprint(profile.bp, url_prefix="/dashboard/settings")
+    app.register_blueprint(settings.bp, url_prefix="/dashboard/settings")
     app.register_blueprint(billing.bp, url_prefix="/dashboard/billing")
     app.register_blueprint(admin.bp, url_prefix="/admin")
     webhooks.init_app(app)

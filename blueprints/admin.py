@@ -8,14 +8,17 @@ from typing import Any
 from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 from werkzeug.exceptions import NotFound
 
-from llmrack.services import accounts, audit, billing, credits, keys, operations, statements, subscriptions
-from llmrack.services.operations import AccountLine
+from llmrack.accounts import accounts, audit
+from llmrack.billing import checkout, credits, overview, statements, subscriptions
+from llmrack.billing.overview import AccountLine
+from llmrack.keys import keys
 
-from . import charts, guard, params, writing
-from .extensions import rack, till
-from .moneyforms import GrantForm, PlanForm, ReasonForm
-from .proof import is_proved
-from .signin import is_signed_in, viewer
+from .account.reauthenticate import is_proved
+from .account.web_session import is_signed_in, viewer
+from .dashboard import charts
+from .dashboard.billing_forms import GrantForm, PlanForm, ReasonForm
+from .extensions import context, payments
+from .web import csrf, formatting, params
 
 bp = Blueprint("admin", __name__)
 DAYS = 30
@@ -30,13 +33,13 @@ def only_the_operator() -> None:
         raise NotFound
 
 
-guard.protect(bp)
+csrf.protect(bp)
 
 
 @bp.before_request
 def ask_for_a_second_factor() -> Any:
     """A stolen password of an operator opens every account."""
-    if viewer().has_second_factor or rack.settings.operator_second_factor != "require":
+    if viewer().has_second_factor or context.settings.operator_second_factor != "require":
         return None
     flash("The pages of operators need a second factor here. Switch it on, then go on.", "bad")
     return redirect(url_for("profile.second_factor"), 303)
@@ -47,20 +50,20 @@ def index() -> Any:
     today = datetime.now(UTC).date()
     first = today - timedelta(days=DAYS - 1)
     days = [(first + timedelta(days=day)).isoformat() for day in range(DAYS)]
-    usage = operations.usage(rack.store, days[0], days[-1])
-    revenue = operations.revenue(rack.store, days[0], days[-1])
+    usage = overview.usage(context.store, days[0], days[-1])
+    revenue = overview.revenue(context.store, days[0], days[-1])
     return render_template(
         "admin/index.html",
-        totals=operations.totals(rack.store),
+        totals=overview.totals(context.store),
         usage=usage,
         chart=charts.stacked(days, usage, lambda row: row.model_id, lambda row: row.cost_nanousd),
-        written=writing.usd,
+        written=formatting.usd,
         revenue=revenue,
         earned=sum(row.total_nanousd for row in revenue),
         refused=[
-            act for act in audit.entries(rack.store, limit=200, has_owners=False) if act.action == "payment.refused"
+            act for act in audit.entries(context.store, limit=200, has_owners=False) if act.action == "payment.refused"
         ][:10],
-        can_pay=till.shop is not None,
+        can_pay=payments.shop is not None,
         days=DAYS,
     )
 
@@ -69,8 +72,8 @@ def index() -> Any:
 def list_accounts() -> Any:
     query, before = request.args.get("q", "").strip()[:254], params.row_id("before")
     now = datetime.now(UTC)
-    found = operations.accounts(rack.store, rack.plans, now, query=query, before_id=before, limit=operations.PAGE + 1)
-    page = found[: operations.PAGE]
+    found = overview.accounts(context.store, context.plans, now, query=query, before_id=before, limit=overview.PAGE + 1)
+    page = found[: overview.PAGE]
     older = url_for(".list_accounts", q=query or None, before=page[-1].id) if len(found) > len(page) else None
     newest = url_for(".list_accounts", q=query or None) if before else None
     return render_template("admin/accounts.html", accounts=page, query=query, older=older, newest=newest)
@@ -83,7 +86,7 @@ def account(account_id: int) -> Any:
 
 def _account(account_id: int) -> AccountLine:
     try:
-        return operations.get(rack.store, rack.plans, account_id, datetime.now(UTC))
+        return overview.get(context.store, context.plans, account_id, datetime.now(UTC))
     except accounts.NoSuchAccount:
         raise NotFound from None
 
@@ -92,17 +95,17 @@ def _page(line: AccountLine, status: int = 200, **forms: Any) -> Any:
     now = datetime.now(UTC)
     values = {
         "line": line,
-        "known": subscriptions.known(rack.store, line.id),
-        "terms": billing.terms(till, line.id, now),
-        "balance": credits.balance(rack.store, line.id),
-        "entries": credits.entries(rack.store, line.id, limit=10, but_spent=True),
-        "history": subscriptions.history(rack.store, line.id, limit=10),
-        "keys": keys.of_account(rack.store, line.id, now),
-        "acts": audit.entries(rack.store, account_id=line.id, limit=10),
-        "statement": statements.of(rack.store, line.id, now.strftime("%Y-%m")),
+        "known": subscriptions.known(context.store, line.id),
+        "terms": checkout.terms(payments, line.id, now),
+        "balance": credits.balance(context.store, line.id),
+        "entries": credits.entries(context.store, line.id, limit=10, but_spent=True),
+        "history": subscriptions.history(context.store, line.id, limit=10),
+        "keys": keys.of_account(context.store, line.id, now),
+        "acts": audit.entries(context.store, account_id=line.id, limit=10),
+        "statement": statements.of(context.store, line.id, now.strftime("%Y-%m")),
         "now": now,
         "grant_form": GrantForm(formdata=None),
-        "plan_form": PlanForm(formdata=None, plan=line.plan.id).offer(rack.plans),
+        "plan_form": PlanForm(formdata=None, plan=line.plan.id).offer(context.plans),
     }
     return render_template("admin/account.html", **(values | forms)), status
 
@@ -112,18 +115,18 @@ def grant(account_id: int) -> Any:
     line, form, now = _account(account_id), GrantForm(), datetime.now(UTC)
     if not form.validate() or not is_proved(form.credit_proof):
         return _page(line, 400, grant_form=form)
-    credits.grant(rack.store, line.id, form.nanousd, form.credit_reason.data or "", viewer().email, now)
-    return _done(line, f"{writing.signed(form.nanousd)} of credits for {line.name}.")
+    credits.grant(context.store, line.id, form.nanousd, form.credit_reason.data or "", viewer().email, now)
+    return _done(line, f"{formatting.signed(form.nanousd)} of credits for {line.name}.")
 
 
 @bp.post("/accounts/<row:account_id>/plan")
 def set_plan(account_id: int) -> Any:
-    line, form, now = _account(account_id), PlanForm().offer(rack.plans), datetime.now(UTC)
+    line, form, now = _account(account_id), PlanForm().offer(context.plans), datetime.now(UTC)
     if not form.validate() or not is_proved(form.plan_proof):
         return _page(line, 400, plan_form=form)
-    plan = rack.plans.get(form.plan.data) or rack.plans.default
+    plan = context.plans.get(form.plan.data) or context.plans.default
     reason = form.plan_reason.data or ""
-    subscriptions.set_plan(rack.store, line.id, plan, reason, viewer().email, now, form.ends_at)
+    subscriptions.set_plan(context.store, line.id, plan, reason, viewer().email, now, form.ends_at)
     return _done(line, f"{line.name} is on {plan.name} now.")
 
 
@@ -133,7 +136,7 @@ def ask_to_disable(account_id: int) -> Any:
 
 
 def _ask_to_disable(line: AccountLine, form: ReasonForm, status: int = 200) -> Any:
-    working = [key for key in keys.of_account(rack.store, line.id, datetime.now(UTC)) if key.revoked_at is None]
+    working = [key for key in keys.of_account(context.store, line.id, datetime.now(UTC)) if key.revoked_at is None]
     return render_template("admin/disable.html", line=line, form=form, keys=working), status
 
 
@@ -145,30 +148,30 @@ def disable(account_id: int) -> Any:
         return redirect(url_for(".account", account_id=line.id), 303)
     if not form.validate():
         return _ask_to_disable(line, form, 400)
-    accounts.disable(rack.store, line.id, form.reason.data or "", datetime.now(UTC), actor=viewer().email)
+    accounts.disable(context.store, line.id, form.reason.data or "", datetime.now(UTC), actor=viewer().email)
     return _done(line, f"{line.name} is disabled: its keys are refused from now on.")
 
 
 @bp.post("/accounts/<row:account_id>/enable")
 def enable(account_id: int) -> Any:
     line = _account(account_id)
-    accounts.enable(rack.store, line.id, datetime.now(UTC), actor=viewer().email)
+    accounts.enable(context.store, line.id, datetime.now(UTC), actor=viewer().email)
     return _done(line, f"{line.name} is enabled.")
 
 
 @bp.get("/accounts/<row:account_id>/keys/<row:key_id>/revoke")
 def ask_to_revoke(account_id: int, key_id: int) -> Any:
-    key = keys.get(rack.store, account_id, key_id)
+    key = keys.get(context.store, account_id, key_id)
     return render_template("admin/revoke.html", line=_account(account_id), key=key, form=ReasonForm(formdata=None))
 
 
 @bp.post("/accounts/<row:account_id>/keys/<row:key_id>/revoke")
 def revoke_key(account_id: int, key_id: int) -> Any:
-    line, key, form = _account(account_id), keys.get(rack.store, account_id, key_id), ReasonForm()
+    line, key, form = _account(account_id), keys.get(context.store, account_id, key_id), ReasonForm()
     if not form.validate():
         return render_template("admin/revoke.html", line=line, key=key, form=form), 400
     now, reason = datetime.now(UTC), form.reason.data or ""
-    keys.revoke(rack.store, account_id, key_id, now, actor=viewer().email, reason=reason)
+    keys.revoke(context.store, account_id, key_id, now, actor=viewer().email, reason=reason)
     return _done(line, f"The key {key.name} was revoked.")
 
 
@@ -181,8 +184,8 @@ def _done(line: AccountLine, sentence: str) -> Any:
 def log() -> Any:
     before, has_owners = params.row_id("before"), "owners" in request.args
     shown = {"owners": 1} if has_owners else {}
-    found = audit.entries(rack.store, before_id=before, limit=operations.PAGE + 1, has_owners=has_owners)
-    page = found[: operations.PAGE]
+    found = audit.entries(context.store, before_id=before, limit=overview.PAGE + 1, has_owners=has_owners)
+    page = found[: overview.PAGE]
     older = url_for(".log", before=page[-1].id, **shown) if len(found) > len(page) else None
     newest = url_for(".log", **shown) if before else None
     return render_template("admin/audit.html", acts=page, older=older, newest=newest, has_owners=has_owners)

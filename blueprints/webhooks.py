@@ -8,11 +8,11 @@ from typing import Any
 
 from flask import Blueprint, Flask, jsonify, request
 
+from llmrack.billing import webhooks
+from llmrack.billing.checkout import Billing
+from llmrack.billing.subscriptions import Stale
 from llmrack.clients.provider import BadSignature, Provider, ProviderAway
 from llmrack.errors import InvalidRequest, Unavailable
-from llmrack.services import fulfilment
-from llmrack.services.billing import Till
-from llmrack.services.subscriptions import Stale
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ RETRY_AFTER_S = 60
 
 
 def init_app(app: Flask) -> None:
-    books: Till = app.extensions["llmrack_till"]
+    books: Billing = app.extensions["llmrack_till"]
     if books.shop is None:
         return
     provider, bp = books.shop.provider, Blueprint("webhooks", __name__)
@@ -32,7 +32,7 @@ def init_app(app: Flask) -> None:
     app.register_blueprint(bp)
 
 
-def _receive(books: Till, provider: Provider) -> Any:
+def _receive(books: Billing, provider: Provider) -> Any:
     """200 once the message is acted on, or was before; anything else makes Stripe send it again, for three days."""
     now = datetime.now(UTC)
     try:
@@ -40,7 +40,7 @@ def _receive(books: Till, provider: Provider) -> Any:
     except BadSignature as error:
         raise InvalidRequest(str(error), code="bad_signature") from error
     try:
-        result = fulfilment.handle(books, event, now)
+        result = webhooks.handle(books, event, now)
     except (ProviderAway, Stale) as error:
         log.warning("a payment event waits to be sent again: %s", error, extra={"event_id": event.id})
         raise Unavailable("Not now. Send it again.", retry_after_s=RETRY_AFTER_S) from error

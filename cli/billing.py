@@ -9,12 +9,13 @@ from flask import current_app
 from flask.cli import AppGroup
 
 from llmrack import money
-from llmrack.clients.provider import CURRENCY, NANOUSD_PER_CENT, ProviderAway, Shop
+from llmrack.accounts import audit
+from llmrack.accounts.accounts import NoSuchAccount
+from llmrack.billing import credits, overview, statements, subscriptions, webhooks
+from llmrack.billing.checkout import Billing
+from llmrack.billing.overview import AccountLine
+from llmrack.clients.provider import CURRENCY, NANOUSD_PER_CENT, PaymentGateway, ProviderAway
 from llmrack.plans import Plan
-from llmrack.services import audit, credits, fulfilment, operations, statements, subscriptions
-from llmrack.services.accounts import NoSuchAccount
-from llmrack.services.billing import Till
-from llmrack.services.operations import AccountLine
 
 from .actor import actor
 
@@ -22,15 +23,15 @@ billing = AppGroup("billing", help="Plans, statements, revenue and payments.")
 credits_group = AppGroup("credits", help="Give credits, and look at them.")
 
 
-def _till() -> Till:
-    till: Till = current_app.extensions["llmrack_till"]
-    return till
+def _till() -> Billing:
+    payments: Billing = current_app.extensions["llmrack_till"]
+    return payments
 
 
 def _account(which: str) -> AccountLine:
-    till = _till()
+    payments = _till()
     try:
-        return operations.find(till.store, till.plans, which, datetime.now(UTC))
+        return overview.find(payments.store, payments.plans, which, datetime.now(UTC))
     except NoSuchAccount as error:
         raise click.ClickException(str(error)) from error
 
@@ -89,14 +90,14 @@ def check_ledger() -> None:
 @click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="The first day (UTC) without it; for good if absent.")
 def set_plan(account: str, plan_id: str, reason: str, until: datetime | None) -> None:
     """Put ACCOUNT (name, address or id) on PLAN_ID from its next request on."""
-    line, till, now = _account(account), _till(), datetime.now(UTC)
-    plan = till.plans.get(plan_id)
+    line, payments, now = _account(account), _till(), datetime.now(UTC)
+    plan = payments.plans.get(plan_id)
     if plan is None:
-        raise click.ClickException(f"There is no plan {plan_id}. Choose from {', '.join(till.plans.ids)}.")
+        raise click.ClickException(f"There is no plan {plan_id}. Choose from {', '.join(payments.plans.ids)}.")
     ends_at = datetime.combine(until.date(), time(), UTC) if until else None
     if ends_at is not None and ends_at <= now:
         raise click.ClickException("--until must be a day to come.")
-    subscriptions.set_plan(till.store, line.id, plan, reason, actor(), now, ends_at)
+    subscriptions.set_plan(payments.store, line.id, plan, reason, actor(), now, ends_at)
     click.echo(f"{line.name} is on {plan.name}{f' until {ends_at:%Y-%m-%d}' if ends_at else ''}.")
 
 
@@ -139,11 +140,11 @@ def revenue(days: int) -> None:
     today, store = datetime.now(UTC).date(), _till().store
     first, last = (today - timedelta(days=days - 1)).isoformat(), today.isoformat()
     click.echo("DAY         PLANS           CREDITS         REFUNDED        TOGETHER")
-    for row in operations.revenue(store, first, last):
+    for row in overview.revenue(store, first, last):
         sums = (row.plans_nanousd, row.credits_nanousd, row.refunded_nanousd, row.total_nanousd)
         click.echo(f"{row.day}  " + "  ".join(f"{money.usd_text(amount):<14}" for amount in sums).rstrip())
     click.echo("\nDAY         MODEL                 REQUESTS      TOKENS          WORTH")
-    for used in operations.usage(store, first, last):
+    for used in overview.usage(store, first, last):
         tokens = used.prompt_tokens + used.completion_tokens
         worth = money.usd_text(used.cost_nanousd)
         click.echo(f"{used.day}  {used.model_id:<20}  {used.requests:<12,}  {tokens:<14,}  {worth}")
@@ -165,17 +166,17 @@ def events() -> None:
     """What Stripe's webhook must be told to send, and where."""
     site = current_app.extensions["llmrack"].settings.public_url.rstrip("/") or "<public URL>"
     click.echo(f"Endpoint: {site}/webhooks/stripe")
-    for name in fulfilment.EVENT_TYPES:
+    for name in webhooks.EVENT_TYPES:
         click.echo(f"  {name}")
 
 
 @billing.command("check")
 def check() -> None:
     """Compare the prices at Stripe with the plans here."""
-    till = _till()
-    if till.shop is None:
+    payments = _till()
+    if payments.shop is None:
         raise click.ClickException("No payments are configured. Set LLMRACK_STRIPE_SECRET_KEY.")
-    problems = [problem for plan in till.plans if (problem := _problem(till.shop, plan))]
+    problems = [problem for plan in payments.plans if (problem := _problem(payments.shop, plan))]
     for problem in problems:
         click.echo(problem)
     if problems:
@@ -183,7 +184,7 @@ def check() -> None:
     click.echo("Every plan that can be bought costs at Stripe what it costs here.")
 
 
-def _problem(shop: Shop, plan: Plan) -> str:
+def _problem(shop: PaymentGateway, plan: Plan) -> str:
     if not plan.monthly_nanousd:
         return ""
     if plan.id not in shop.prices:
@@ -201,11 +202,11 @@ def _problem(shop: Shop, plan: Plan) -> str:
 @click.argument("account", required=False)
 def sync(account: str | None) -> None:
     """Read the subscription of ACCOUNT from Stripe, or those whose period ended without word."""
-    till, now = _till(), datetime.now(UTC)
-    ids = [_account(account).id] if account else fulfilment.overdue(till.store, now)
+    payments, now = _till(), datetime.now(UTC)
+    ids = [_account(account).id] if account else webhooks.overdue(payments.store, now)
     for account_id in ids:
         try:
-            click.echo(f"account {account_id}: {fulfilment.sync(till, account_id, now)}")
+            click.echo(f"account {account_id}: {webhooks.sync(payments, account_id, now)}")
         except (ProviderAway, subscriptions.Stale) as error:
             raise click.ClickException(str(error)) from error
     if not ids:

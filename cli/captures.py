@@ -13,7 +13,7 @@ from llmrack import __version__, deployment
 from llmrack.docsite import captures as stored
 from llmrack.docsite.facts import CONTENT
 from llmrack.errors import ApiError
-from llmrack.services.rack import Rack
+from llmrack.inference.context import AppContext
 
 captures = AppGroup("captures", help="The documentation's recorded answers.")
 
@@ -28,11 +28,11 @@ def record(names: tuple[str, ...], url: str | None, key: str, by: str | None) ->
 
     A new capture starts as a file with its request alone; record it before a page names it.
     """
-    rack: Rack = current_app.extensions["llmrack"]
-    base_url = (url or deployment.base_url(rack.settings)).rstrip("/")
+    context: AppContext = current_app.extensions["llmrack"]
+    base_url = (url or deployment.base_url(context.settings)).rstrip("/")
     folder = CONTENT / "captures"
     for name in names or stored.names(folder):
-        _record(folder, name, base_url.removesuffix("/v1"), key, by or _engine(rack))
+        _record(folder, name, base_url.removesuffix("/v1"), key, by or _engine(context))
 
 
 def _record(folder: Path, name: str, base_url: str, key: str, live: str) -> None:
@@ -48,8 +48,8 @@ def _record(folder: Path, name: str, base_url: str, key: str, live: str) -> None
     click.echo(f"{name}: {status} from {by}")
 
 
-def _engine(rack: Rack) -> str:
+def _engine(context: AppContext) -> str:
     try:
-        return f"Ollama {rack.engines.live.version()}"
+        return f"Ollama {context.engines.live.version()}"
     except ApiError:
         return "Ollama"

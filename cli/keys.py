@@ -9,20 +9,21 @@ from flask import current_app
 from flask.cli import AppGroup
 
 from llmrack import permissions as rights
+from llmrack.accounts import accounts
+from llmrack.billing import overview, subscriptions
 from llmrack.errors import Unavailable
+from llmrack.inference.context import AppContext
+from llmrack.keys import keys as service
 from llmrack.plans import Plan
-from llmrack.services import accounts, operations, subscriptions
-from llmrack.services import keys as service
-from llmrack.services.rack import Rack
 
 from .actor import actor
 
 keys = AppGroup("keys", help="Make, list and revoke API keys.")
 
 
-def _rack() -> Rack:
-    rack: Rack = current_app.extensions["llmrack"]
-    return rack
+def _rack() -> AppContext:
+    context: AppContext = current_app.extensions["llmrack"]
+    return context
 
 
 @keys.command("create")
@@ -38,16 +39,16 @@ def create(
     name: str, mode: str, permissions: str, expires_in_days: int | None, account: str, plan_id: str | None
 ) -> None:
     """Make a key. Its secret is the last line, and is shown this once."""
-    rack, now = _rack(), datetime.now(UTC)
-    plan = _plan(rack, plan_id)
+    context, now = _rack(), datetime.now(UTC)
+    plan = _plan(context, plan_id)
     names = tuple(part.strip() for part in permissions.split(",") if part.strip())
     try:
         rights.expand(names)
-        owner = accounts.ensure(rack.store, account, now, plan, actor=actor())
+        owner = accounts.ensure(context.store, account, now, plan, actor=actor())
         if plan is not None:
-            subscriptions.set_plan(rack.store, owner.id, plan, f"for the key {name}", actor(), now)
+            subscriptions.set_plan(context.store, owner.id, plan, f"for the key {name}", actor(), now)
         issued = service.issue(
-            rack.store,
+            context.store,
             owner.id,
             now,
             actor=actor(),
@@ -59,22 +60,22 @@ def create(
         )
     except (ValueError, Unavailable) as exc:
         raise click.ClickException(str(exc)) from exc
-    _say(rack, issued.key)
+    _say(context, issued.key)
     click.echo("The secret is shown only now; the server keeps a hash of it.")
     click.echo(issued.secret)
 
 
-def _plan(rack: Rack, plan_id: str | None) -> Plan | None:
+def _plan(context: AppContext, plan_id: str | None) -> Plan | None:
     if plan_id is None:
         return None
-    plan = rack.plans.get(plan_id)
+    plan = context.plans.get(plan_id)
     if plan is None:
-        raise click.ClickException(f"There is no plan {plan_id}. Choose from {', '.join(rack.plans.ids)}.")
+        raise click.ClickException(f"There is no plan {plan_id}. Choose from {', '.join(context.plans.ids)}.")
     return plan
 
 
-def _say(rack: Rack, key: service.KeyFacts) -> None:
-    plan = operations.find(rack.store, rack.plans, key.account, datetime.now(UTC)).plan
+def _say(context: AppContext, key: service.KeyFacts) -> None:
+    plan = overview.find(context.store, context.plans, key.account, datetime.now(UTC)).plan
     for label, value in (
         ("id", key.id),
         ("name", key.name),
@@ -129,9 +130,9 @@ def _when(at: datetime | None) -> str:
 def revoke(which: str, reason: str | None) -> None:
     """Refuse a key from the next request on. WHICH is its id, its name, or how it starts."""
     try:
-        rack, now = _rack(), datetime.now(UTC)
-        found = service.find(rack.store, which)
-        key = service.revoke(rack.store, found.account_id, found.id, now, actor=actor(), reason=reason)
+        context, now = _rack(), datetime.now(UTC)
+        found = service.find(context.store, which)
+        key = service.revoke(context.store, found.account_id, found.id, now, actor=actor(), reason=reason)
     except (service.NoSuchKey, Unavailable) as exc:
         raise click.ClickException(str(exc)) from exc
     click.echo(f"Revoked key {key.id}, {key.name} ({key.redacted}).")

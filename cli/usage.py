@@ -9,8 +9,8 @@ from flask import current_app
 from flask.cli import AppGroup
 
 from llmrack.errors import Unavailable
-from llmrack.services import usage as service
-from llmrack.services.rack import Rack
+from llmrack.inference.context import AppContext
+from llmrack.metering import usage as service
 
 usage = AppGroup("usage", help="Keep the table of requests small.")
 
@@ -20,10 +20,10 @@ usage = AppGroup("usage", help="Keep the table of requests small.")
 @click.option("--dry-run", is_flag=True, help="Check the sums and count the rows, but remove nothing.")
 def prune(days: int, dry_run: bool) -> None:
     """Remove requests of days long past. Their sums by day, model and key stay; their receipts go."""
-    rack: Rack = current_app.extensions["llmrack"]
+    context: AppContext = current_app.extensions["llmrack"]
     before = (datetime.now(UTC).date() - timedelta(days=days)).isoformat()
     try:
-        count = service.prune(rack.store, before, is_trial=dry_run)
+        count = service.prune(context.store, before, is_trial=dry_run)
     except (service.UnequalSums, Unavailable) as exc:
         raise click.ClickException(str(exc)) from exc
     click.echo(f"{'Would remove' if dry_run else 'Removed'} {count} requests from before {before}. All sums stay.")

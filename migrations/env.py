@@ -5,7 +5,7 @@ from alembic import context
 from flask import current_app
 
 from llmrack.store import locks
-from llmrack.store.base import UtcTime
+from llmrack.store.tables.base import UtcTime
 
 migrate = current_app.extensions["migrate"]
 target_metadata = migrate.db.metadata

@@ -1,4 +1,4 @@
-"""What many tests need: a scripted Ollama. And what to install for those that were skipped."""
+"""What many tests need: a scripted Ollama, the store and what works on it, and what to install for skipped ones."""
 
 from collections.abc import Iterator
 
@@ -6,6 +6,10 @@ import pytest
 
 from tests.support import programs
 from tests.support.fake_ollama import FakeOllama
+from tests.support.stores import clock, desk, meter, store
+from tests.support.tills import counter, stripe
+
+__all__ = ["clock", "counter", "desk", "fake_ollama", "meter", "store", "stripe"]
 
 
 @pytest.fixture(scope="session")

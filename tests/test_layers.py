@@ -1,54 +1,70 @@
 """Imports point downward only: each package may import what its row names and nothing else, with no exceptions."""
 
+from __future__ import annotations
+
 import ast
 import sys
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+FOLDERS = ("llmrack", "server", "blueprints", "cli")
+MOST_FILES = 15
 CORE = {"llmrack"}
 WIRE = CORE | {"llmrack.wire", "msgspec", "jsonschema", "jsonschema_specifications", "referencing", "re2"}
 STORE = CORE | {"llmrack.store", "sqlalchemy"}
+ENGINES = WIRE | {"llmrack.engines", "requests"}
+CLIENTS = WIRE | {"llmrack.clients", "requests", "stripe"}
+ACCOUNTS = STORE | {"llmrack.accounts", "gevent", "argon2", "email_validator", "pyotp"}
+KEYS = STORE | {"llmrack.accounts", "llmrack.keys"}
+METERING = KEYS | {"llmrack.metering", "llmrack.wire", "msgspec", "gevent"}
+BILLING = KEYS | {"llmrack.metering", "llmrack.clients", "llmrack.billing"}
+INFERENCE = METERING | ENGINES | {"llmrack.inference"}
+LLMRACK = BILLING | INFERENCE | CLIENTS | {"llmrack.docsite"}
+WEB = LLMRACK | {
+    "blueprints", "server", "flask", "flask_limiter", "limits", "flask_login", "flask_wtf", "werkzeug", "wtforms",
+    "itsdangerous", "markupsafe", "segno", "gevent",
+}  # fmt: skip
 
 # The first row whose name is a prefix of the module decides.
 ROWS = (
-    ("llmrack.store.db", STORE | {"flask_sqlalchemy"}),
+    ("llmrack.store.database", STORE | {"flask_sqlalchemy"}),
     ("llmrack.store", STORE),
     ("llmrack.wire", WIRE),
-    ("llmrack.engines", WIRE | {"llmrack.engines", "requests"}),
-    ("llmrack.clients", WIRE | {"llmrack.clients", "requests", "stripe"}),
-    (
-        "llmrack.services",
-        WIRE
-        | STORE
-        | {"llmrack.engines", "llmrack.clients", "llmrack.services"}
-        | {"argon2", "email_validator", "gevent", "pyotp"},
-    ),
+    ("llmrack.engines", ENGINES),
+    ("llmrack.clients", CLIENTS),
+    ("llmrack.accounts", ACCOUNTS),
+    ("llmrack.keys", KEYS),
+    ("llmrack.metering", METERING),
+    ("llmrack.billing", BILLING),
+    ("llmrack.inference", INFERENCE),
     ("llmrack.docsite", WIRE | {"llmrack.docsite", "markdown", "pygments"}),
     ("llmrack", CORE),
+    # The master loads the worker's class before the fork, when nothing may be imported that gevent has to patch.
+    ("server.worker", {"server", "gunicorn"}),
+    ("server", LLMRACK | {"server", "flask", "blueprints", "gunicorn", "gevent"}),
+    ("blueprints", WEB),
+    ("cli", LLMRACK | {"cli", "blueprints", "flask", "flask_migrate", "click"}),
+    ("app", WEB | {"cli", "flask_migrate"}),
+    ("wsgi", {"app", "dotenv", "llmrack"}),
+    ("gunicorn.conf", {"server", "llmrack", "blueprints", "dotenv"}),
 )
-WEB = {
-    "llmrack.*", "blueprints", "cli", "flask", "flask_limiter", "limits", "flask_login", "flask_migrate", "flask_wtf",
-    "werkzeug", "click", "msgspec", "gevent", "gunicorn", "wtforms", "itsdangerous", "markupsafe", "segno",
-}  # fmt: skip
-PACKAGES = (
-    "llmrack.store",
-    "llmrack.wire",
-    "llmrack.engines",
-    "llmrack.clients",
-    "llmrack.services",
-    "llmrack.docsite",
-)
-
-
-def modules(folder: str) -> list[Path]:
-    return sorted((ROOT / folder).rglob("*.py"))
 
 
 def name_of(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {
+    name_of(path): path
+    for path in [
+        *(path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))),
+        *(ROOT / name for name in ("app.py", "wsgi.py", "gunicorn.conf.py")),
+    ]
+}
 
 
 def imported(path: Path) -> Iterator[str]:
@@ -63,33 +79,50 @@ def imported(path: Path) -> Iterator[str]:
             yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
+def modules_of(path: Path) -> set[str]:
+    """The modules of ours that a module imports."""
+    return {name if name in MODULES else name.rpartition(".")[0] for name in imported(path)} & MODULES.keys()
+
+
 def layer(name: str) -> str:
     """The package a name belongs to: llmrack's own packages count separately, everything else by its first word."""
-    for package in PACKAGES:
-        if name == package or name.startswith(package + "."):
-            return package
-    return name.split(".", 1)[0]
+    words = name.split(".")
+    is_package = words[0] == "llmrack" and len(words) > 1 and (ROOT / "llmrack" / words[1]).is_dir()
+    return f"llmrack.{words[1]}" if is_package else words[0]
 
 
-@pytest.mark.parametrize("path", modules("llmrack"), ids=name_of)
-def test_domain_modules_import_only_what_their_row_allows(path: Path) -> None:
-    allowed = next(allow for prefix, allow in ROWS if (name_of(path) + ".").startswith(prefix + "."))
-    used = {layer(name) for name in imported(path)}
-    assert used - allowed - sys.stdlib_module_names == set()
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_imports_only_what_its_row_allows(name: str) -> None:
+    allowed = next(allow for prefix, allow in ROWS if f"{name}.".startswith(f"{prefix}."))
+    assert {layer(other) for other in imported(MODULES[name])} - allowed - sys.stdlib_module_names == set()
 
 
-@pytest.mark.parametrize("path", modules("server"), ids=name_of)
-def test_the_server_imports_gunicorn_alone(path: Path) -> None:
-    """The master loads the worker's class before the fork, when nothing may be imported that gevent has to patch."""
-    assert {layer(name) for name in imported(path)} - {"gunicorn"} - sys.stdlib_module_names == set()
+def test_no_module_leads_back_to_itself() -> None:
+    graph = {name: modules_of(path) - {name} for name, path in MODULES.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" imports ".join(reversed(error.args[1])))
 
 
-@pytest.mark.parametrize("path", [*modules("blueprints"), *modules("cli")], ids=name_of)
-def test_web_modules_import_the_domain_and_flask(path: Path) -> None:
-    used = {"llmrack.*" if layer(name).startswith("llmrack") else layer(name) for name in imported(path)}
-    assert used - WEB - sys.stdlib_module_names == set()
+def is_view(name: str) -> bool:
+    """Whether a module has routes of its own; the package that gathers a blueprint's is none."""
+    path = MODULES[name]
+    return path.stem != "__init__" and "@bp." in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("blueprints.") and is_view(name)])
+def test_a_view_imports_no_other_view(name: str) -> None:
+    assert {other for other in modules_of(MODULES[name]) - {name} if is_view(other)} == set()
+
+
+def test_a_folder_holds_few_files() -> None:
+    folders = {path.parent for path in MODULES.values()} - {ROOT}
+    counts = {str(folder.relative_to(ROOT)): len([*folder.glob("*.py")]) for folder in folders}
+    assert {folder: count for folder, count in counts.items() if count > MOST_FILES + 1} == {}
 
 
 def test_a_module_that_looks_up_is_found_out() -> None:
-    assert layer("llmrack.services.keys.issue") == "llmrack.services"
-    assert "llmrack.services" not in dict(ROWS)["llmrack.engines"]
+    assert layer("llmrack.keys.keys.issue") == "llmrack.keys"
+    assert "llmrack.keys" not in dict(ROWS)["llmrack.engines"]
+    assert "server.connections" in modules_of(MODULES["blueprints.extensions"])

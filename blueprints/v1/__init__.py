@@ -2,16 +2,16 @@
 
 from flask import Blueprint
 
-from . import auth, chat, completions, elsewhere, embeddings, limits, models, refused, respond, usage
+from . import auth, chat, completions, embeddings, models, other_endpoints, rate_limits, refusals, responses, usage
 
 
 def create_blueprint() -> Blueprint:
     bp = Blueprint("v1", __name__)
     bp.before_request(auth.authenticate)
-    bp.before_request(limits.check)
-    bp.after_request(respond.mark_mode)
-    bp.after_request(limits.apply)
-    bp.after_request(refused.note)
-    for endpoint in (chat, completions, embeddings, models, usage, elsewhere):
+    bp.before_request(rate_limits.check)
+    bp.after_request(responses.mark_mode)
+    bp.after_request(rate_limits.apply)
+    bp.after_request(refusals.note)
+    for endpoint in (chat, completions, embeddings, models, usage, other_endpoints):
         bp.register_blueprint(endpoint.bp)
     return bp

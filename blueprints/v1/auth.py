@@ -10,17 +10,19 @@ from typing import Any
 from flask import g, request
 
 from llmrack.errors import PermissionRefused
-from llmrack.services import callers
+from llmrack.keys import authentication
 
-from ..extensions import loaded_rack
+from ..extensions import loaded_context
 
 
 def authenticate() -> None:
     """Raises AuthenticationFailed. Preflight requests carry no key, and need none."""
     environ = request.environ
     if environ["REQUEST_METHOD"] != "OPTIONS":
-        rack, secret = loaded_rack(), _secret(environ)
-        g.caller = callers.resolve(rack.store, rack.plans, secret, datetime.now(UTC), environ.get("REMOTE_ADDR"))
+        context, secret = loaded_context(), _secret(environ)
+        g.caller = authentication.resolve(
+            context.store, context.plans, secret, datetime.now(UTC), environ.get("REMOTE_ADDR")
+        )
 
 
 # Where Anthropic's and Azure's clients put a key that OpenAI's put behind `Bearer`.

@@ -9,7 +9,7 @@ from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from llmrack.errors import BodyTooLarge, InvalidRequest, UnsupportedEncoding
 
-from ..extensions import loaded_rack
+from ..extensions import loaded_context
 
 # Of a body that is too large so much more is read, and dropped: a client that is still sending when its connection
 # ends never reads why.
@@ -19,7 +19,7 @@ PART_BYTES = 64 * 1024
 
 def read() -> bytes:
     """The raw body. Raises UnsupportedEncoding, BodyTooLarge, RequestTimedOut, InvalidRequest."""
-    environ, settings = request.environ, loaded_rack().settings
+    environ, settings = request.environ, loaded_context().settings
     encoding = environ.get("HTTP_CONTENT_ENCODING", "identity")
     if encoding.lower() != "identity":
         raise UnsupportedEncoding(f"Content-Encoding {encoding} is not supported; send the body as plain JSON.")

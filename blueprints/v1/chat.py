@@ -2,8 +2,8 @@
 
 from flask import Blueprint, Response
 
-from .answer import answer, parse_chat
 from .auth import needs
+from .generate import answer, parse_chat
 
 bp = Blueprint("chat", __name__)
 

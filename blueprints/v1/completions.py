@@ -4,8 +4,8 @@ from flask import Blueprint, Response
 
 from llmrack.wire import completions
 
-from .answer import answer
 from .auth import needs
+from .generate import answer
 
 bp = Blueprint("completions", __name__)
 

@@ -2,7 +2,7 @@
 
 from flask import Response, request
 
-from llmrack.wire.headers import HEADERS
+from llmrack.wire.openapi.headers import HEADERS
 
 EXPOSED = ", ".join(header.name for header in HEADERS)
 EVERYONE = (("Access-Control-Allow-Origin", "*"), ("Access-Control-Expose-Headers", EXPOSED))

@@ -2,13 +2,13 @@
 
 from flask import Blueprint, Response, g
 
-from llmrack.services import inference
+from llmrack.inference import complete
 from llmrack.wire import embeddings
 
-from ..extensions import rack
+from ..extensions import context
 from . import body
 from .auth import needs
-from .respond import answer_reply, close_call, open_call
+from .responses import answer_reply, close_call, open_call
 
 bp = Blueprint("embeddings", __name__)
 
@@ -16,9 +16,9 @@ bp = Blueprint("embeddings", __name__)
 @bp.post("/embeddings")
 @needs("embeddings")
 def create_embeddings() -> Response:
-    ask = embeddings.parse(body.read(), rack.catalog)
+    ask = embeddings.parse(body.read(), context.catalog)
     call = open_call()
     try:
-        return answer_reply(inference.embed(ask, g.caller, rack, call), ask)
+        return answer_reply(complete.embed(ask, g.caller, context, call), ask)
     finally:
         close_call()

@@ -12,7 +12,7 @@ from llmrack.engines.base import ClientGone
 from llmrack.errors import ApiError, BodyTooLarge, InternalError, InvalidRequest, MethodRefused, NotFound, RateLimited
 from llmrack.wire import errors as wire_errors
 
-from . import auth, elsewhere, limits, refused, respond
+from . import auth, other_endpoints, rate_limits, refusals, responses
 
 log = logging.getLogger(__name__)
 
@@ -58,19 +58,19 @@ def _of_known_key(response: Response) -> Response:
         return response
     try:
         auth.authenticate()
-        limits.check_read()
+        rate_limits.check_read()
     except RateLimited as error:
         response = render(error)
     except ApiError:
         g.pop("caller", None)
         return response
-    return refused.note(limits.apply(respond.mark_mode(response)))
+    return refusals.note(rate_limits.apply(responses.mark_mode(response)))
 
 
 def _api_error(error: HTTPException) -> ApiError:
     if isinstance(error, NoRoute):
         known = frozenset(rule.rule for rule in current_app.url_map.iter_rules() if rule.rule.startswith("/v1/"))
-        meant = elsewhere.right_path(request.path, known)
+        meant = other_endpoints.right_path(request.path, known)
         hint = f" Use {meant}." if meant else ""
         return NotFound(f"There is nothing at {request.method} {request.path[:200]}.{hint}")
     if isinstance(error, MethodNotAllowed):

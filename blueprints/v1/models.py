@@ -6,9 +6,9 @@ from flask import Blueprint, Response, g
 from llmrack.errors import NotFound
 from llmrack.wire import models
 
-from ..extensions import rack
+from ..extensions import context
 from .auth import needs
-from .respond import json_reply
+from .responses import json_reply
 
 bp = Blueprint("models", __name__)
 
@@ -17,14 +17,14 @@ bp = Blueprint("models", __name__)
 @needs("models")
 def list_models() -> Response:
     allowed = g.caller.models
-    shown = rack.catalog if allowed is None else [model for model in rack.catalog if model.id in allowed]
+    shown = context.catalog if allowed is None else [model for model in context.catalog if model.id in allowed]
     return json_reply(msgspec.json.encode(models.listing(shown)))
 
 
 @bp.get("/models/<path:model_id>")
 @needs("models")
 def get_model(model_id: str) -> Response:
-    model = rack.catalog.get(model_id)
+    model = context.catalog.get(model_id)
     if model is None or (g.caller.models is not None and model.id not in g.caller.models):
         raise NotFound(
             f"There is no model '{model_id}'. GET /v1/models lists those there are.",

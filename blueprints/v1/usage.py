@@ -11,15 +11,15 @@ from flask import Blueprint, Response, g, request
 
 from llmrack import money
 from llmrack.errors import InvalidRequest, NotFound
-from llmrack.services import limits, usage
-from llmrack.services.callers import Caller
-from llmrack.services.outcomes import OUTCOMES
+from llmrack.keys.authentication import Caller
+from llmrack.metering import limits, usage
+from llmrack.metering.outcomes import OUTCOMES
 
-from .. import params
-from ..extensions import rack
+from ..extensions import context
+from ..web import params
 from .auth import needs
-from .limits import request_windows
-from .respond import json_reply
+from .rate_limits import request_windows
+from .responses import json_reply
 
 bp = Blueprint("usage", __name__)
 
@@ -35,8 +35,8 @@ def get_usage() -> Response:
     first = _day("from", last - timedelta(days=DEFAULT_DAYS - 1))
     if first > last:
         raise InvalidRequest("from must not be later than to.", param="from")
-    days = usage.by_day(rack.store, caller.account_id, caller.mode, first.isoformat(), last.isoformat())
-    standing = rack.meter.standing(caller)
+    days = usage.by_day(context.store, caller.account_id, caller.mode, first.isoformat(), last.isoformat())
+    standing = context.meter.standing(caller)
     return json_reply(
         msgspec.json.encode(
             {
@@ -92,7 +92,7 @@ def _cost(cost_nanousd: int) -> dict[str, Any]:
     return {"cost_nanousd": cost_nanousd, "cost_usd": f"{money.usd(cost_nanousd):f}"}
 
 
-def _limits(caller: Caller, standing: limits.Standing, now: datetime) -> list[dict[str, Any]]:
+def _limits(caller: Caller, standing: limits.CurrentUsage, now: datetime) -> list[dict[str, Any]]:
     """Every limit of the account and of the key, with what is left of it."""
     rows = [
         {
@@ -114,7 +114,7 @@ def _limits(caller: Caller, standing: limits.Standing, now: datetime) -> list[di
     return rows
 
 
-def _credits(standing: limits.Standing) -> dict[str, Any]:
+def _credits(standing: limits.CurrentUsage) -> dict[str, Any]:
     left, held = standing.credit_nanousd - standing.held_nanousd, standing.held_nanousd
     return {
         "remaining_nanousd": left,
@@ -127,7 +127,7 @@ def _credits(standing: limits.Standing) -> dict[str, Any]:
 @bp.get("/requests/<request_id>")
 @needs("usage")
 def get_request(request_id: str) -> Response:
-    found = usage.receipt(rack.store, g.caller.account_id, g.caller.mode, request_id)
+    found = usage.receipt(context.store, g.caller.account_id, g.caller.mode, request_id)
     if found is None:
         raise NotFound(
             f"This account has no request '{request_id}'. Receipts are kept for a time only; sums by day stay.",

@@ -21,7 +21,7 @@ from urllib.parse import quote, urlsplit
 
 from ..errors import InvalidRequest
 from ..wire import images
-from ..wire.messages import Conversation
+from ..wire.chat.messages import Conversation
 
 TOTAL_S = 5.0
 MAX_BYTES = 10_485_760

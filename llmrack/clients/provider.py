@@ -166,7 +166,7 @@ class Provider(Protocol):
 
 
 @dataclass(frozen=True)
-class Shop:
+class PaymentGateway:
     """A provider and what it charges: the id of a price for each plan that can be bought."""
 
     provider: Provider

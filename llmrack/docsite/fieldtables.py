@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..wire import fields
-from ..wire.rows import Field
+from ..wire.fields.rows import Field
 from .cells import markdown
 from .facts import Facts
 

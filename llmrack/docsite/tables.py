@@ -9,11 +9,11 @@ from .. import settings as setting_rows
 from ..catalog import CATEGORIES, Model
 from ..money import usd_per_million
 from ..settings import Setting
-from ..wire import headers
 from ..wire.json_schema import patterns, reading
 from ..wire.json_schema.time_budget import STRETCH_S
-from ..wire.operations import OPERATIONS
-from ..wire.validation import CHECK_S
+from ..wire.json_schema.validation import CHECK_S
+from ..wire.openapi import headers
+from ..wire.openapi.operations import OPERATIONS
 from .cells import markdown
 from .facts import Facts, code_list
 from .fieldtables import field_support, parameters, reference

@@ -28,7 +28,7 @@ from urllib.parse import urlsplit
 
 from ..settings import ROOT
 from ..wire import models as wire_models
-from ..wire.answershapes import ACCOUNT, ANSWERS
+from ..wire.openapi.response_schemas import ACCOUNT, ANSWERS
 from . import captures, changes, configs, rail
 from .facts import ROLES, BadDocs, Facts, code_list
 from .tables import TABLES, size

@@ -14,7 +14,7 @@ class ClientGone(Exception):
     """The client hung up; nobody is left to read an answer."""
 
 
-class Call:
+class EngineRequest:
     """One request as its engine sees it.
 
     `silence_s` is how long an engine may wait for its model before it yields an empty batch, so that the caller can
@@ -89,11 +89,11 @@ class Engine(Protocol):
     Closing the iterator frees the engine at once.
     """
 
-    def chat(self, body: dict[str, Any], call: Call) -> Generator[list[Reply]]: ...
+    def chat(self, body: dict[str, Any], call: EngineRequest) -> Generator[list[Reply]]: ...
 
-    def generate(self, body: dict[str, Any], call: Call) -> Generator[list[Reply]]: ...
+    def generate(self, body: dict[str, Any], call: EngineRequest) -> Generator[list[Reply]]: ...
 
-    def embed(self, body: dict[str, Any], call: Call) -> EmbedReply: ...
+    def embed(self, body: dict[str, Any], call: EngineRequest) -> EmbedReply: ...
 
     def version(self) -> str: ...
 

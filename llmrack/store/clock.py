@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from .db import Store
+from .database import Store
 
 log = logging.getLogger(__name__)
 

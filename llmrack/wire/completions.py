@@ -7,8 +7,12 @@ from typing import Any
 
 from ..catalog import Catalog, Model
 from ..errors import ApiError, InvalidRequest
-from . import fields, jsonbody, logprobs, rows, sse
-from .asks import (
+from . import fields, json_body, sse
+from .chat import logprobs
+from .chat.request import options, require_logprobs
+from .fields import rows
+from .ollama import Reply
+from .parsed import (
     Features,
     PromptSize,
     Tally,
@@ -23,12 +27,10 @@ from .asks import (
     shares,
     total,
 )
-from .chat import options, require_logprobs
-from .ollama import Reply
 
 
 @dataclass
-class CompletionAsk:
+class CompletionRequest:
     """A checked request; see `asks.Ask`. Every prompt makes one choice; `bounds` are their output tokens."""
 
     model: Model
@@ -85,9 +87,9 @@ class CompletionAsk:
         return TextPlain(self, id, created)
 
 
-def parse(raw: bytes, catalog: Catalog, features: Features) -> CompletionAsk:
+def parse(raw: bytes, catalog: Catalog, features: Features) -> CompletionRequest:
     """The request in a body. Raises InvalidRequest with the field at fault."""
-    body, replaced = jsonbody.decode(raw)
+    body, replaced = json_body.decode(raw)
     model = rows.model(body, catalog, embeds=False)
     values, ignored = rows.read(fields.COMPLETIONS, body)
     suffix = values.get("suffix", "")
@@ -97,7 +99,7 @@ def parse(raw: bytes, catalog: Catalog, features: Features) -> CompletionAsk:
     for prompt, size in zip(prompts, sizes, strict=True):
         refuse_too_long(model, [prompt, suffix], size, "prompt")
     estimates = [estimate(model, size, 1) for size in sizes]
-    return CompletionAsk(
+    return CompletionRequest(
         model=model,
         stream=values.get("stream", False),
         user=values.get("user"),
@@ -125,7 +127,7 @@ def _check_together(values: dict[str, Any], suffix: str, model: Model, features:
 
 
 class _Answer:
-    def __init__(self, ask: CompletionAsk, id: str, created: int) -> None:
+    def __init__(self, ask: CompletionRequest, id: str, created: int) -> None:
         self._ask = ask
         self._head = {"id": id, "object": "text_completion", "created": created, "model": ask.model.id}
         self._tallies = [Tally(ask.model, size.estimate) for size in ask.prompt_sizes]
@@ -154,7 +156,7 @@ class _Answer:
 class TextStream(_Answer):
     """Chunks as they come; each choice ends with a chunk that has its finish reason."""
 
-    def __init__(self, ask: CompletionAsk, id: str, created: int) -> None:
+    def __init__(self, ask: CompletionRequest, id: str, created: int) -> None:
         super().__init__(ask, id, created)
         self.delivered = 0
         self._started: set[int] = set()
@@ -214,7 +216,7 @@ class TextStream(_Answer):
 class TextPlain(_Answer):
     """All choices as one JSON object."""
 
-    def __init__(self, ask: CompletionAsk, id: str, created: int) -> None:
+    def __init__(self, ask: CompletionRequest, id: str, created: int) -> None:
         super().__init__(ask, id, created)
         self._texts: list[list[str]] = [[prompt] if ask.echo else [] for prompt in ask.prompts]
         self._entries: list[list[dict[str, Any]]] = [[] for _ in ask.prompts]

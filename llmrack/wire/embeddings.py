@@ -10,13 +10,14 @@ from typing import Any
 
 from ..catalog import Catalog, Model
 from ..errors import InvalidRequest, UpstreamError
-from . import fields, jsonbody, rows, sse
-from .asks import PromptSize, Usage, estimate, header_names, least_tokens, length_bytes, refuse_too_long
+from . import fields, json_body, sse
+from .fields import rows
 from .ollama import EmbedReply
+from .parsed import PromptSize, Usage, estimate, header_names, least_tokens, length_bytes, refuse_too_long
 
 
 @dataclass
-class EmbedAsk:
+class EmbeddingRequest:
     """A checked request; see `asks.EmbedAsk`."""
 
     model: Model
@@ -81,9 +82,9 @@ def _base64(vector: list[float]) -> str:
     return base64.b64encode(floats.tobytes()).decode("ascii")
 
 
-def parse(raw: bytes, catalog: Catalog) -> EmbedAsk:
+def parse(raw: bytes, catalog: Catalog) -> EmbeddingRequest:
     """The request in a body. Raises InvalidRequest with the field at fault."""
-    body, replaced = jsonbody.decode(raw)
+    body, replaced = json_body.decode(raw)
     model = rows.model(body, catalog, embeds=True)
     values, ignored = rows.read(fields.EMBEDDINGS, body)
     inputs: list[str] = values["input"]
@@ -91,7 +92,7 @@ def parse(raw: bytes, catalog: Catalog) -> EmbedAsk:
     for index, size in enumerate(sizes):
         refuse_too_long(model, [inputs[index]], size, f"input[{index}]" if len(inputs) > 1 else "input")
     estimates = [estimate(model, size, 1) for size in sizes]
-    return EmbedAsk(
+    return EmbeddingRequest(
         model=model,
         user=values.get("user"),
         ignored=header_names(ignored),

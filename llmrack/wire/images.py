@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import InvalidRequest
-from .jsonbody import wrong_type
+from .json_body import wrong_type
 
 MAX_IMAGES = 16
 # A picture of this many pixels takes 200 MB once it is unpacked.

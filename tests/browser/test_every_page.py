@@ -12,11 +12,12 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from app import create_app
-from llmrack.services import callers, keys, logins
-from llmrack.services.keys import Restrictions
-from llmrack.services.metering import Admission, Meter, Settlement
-from llmrack.services.refusals import Refused
-from llmrack.store.base import microseconds
+from llmrack.accounts import people
+from llmrack.keys import authentication, keys
+from llmrack.keys.keys import Restrictions
+from llmrack.metering.meter import Admission, Meter, Settlement
+from llmrack.metering.refusals import Refused
+from llmrack.store.tables.base import microseconds
 from tests.browser.conftest import PASSWORD, Tab, make_account
 from tests.support.servers import Running
 
@@ -45,49 +46,49 @@ def key_id(site: Running) -> int:
     make_account(site, EMAIL)
     app = create_app({name.removeprefix("LLMRACK_").lower(): value for name, value in site.settings.items()
                       if name in ("LLMRACK_DATABASE_URL", "LLMRACK_INSTANCE_DIR")})  # fmt: skip
-    rack = app.extensions["llmrack"]
-    person = logins.find(rack.store, EMAIL)
+    context = app.extensions["llmrack"]
+    person = people.find(context.store, EMAIL)
     assert person is not None
     now, dice = datetime.now(UTC), random.Random(1)
 
     def make(name: str, mode: str = "live", **own: object) -> keys.Issued:
         return keys.issue(
-            rack.store, person.account_id, now - timedelta(days=40), name=name, mode=mode, permissions=("all",),
+            context.store, person.account_id, now - timedelta(days=40), name=name, mode=mode, permissions=("all",),
             expires_at=now + timedelta(days=9), restrictions=Restrictions(**own),  # type: ignore[arg-type]
         )  # fmt: skip
 
     first = make("laptop")
     make("first tries", "test")
     make("production", models=("phi-3-mini",), tokens_per_day=10, nanousd_per_month=10**9, addresses=("10.0.0.0/8",))
-    keys.pause(rack.store, person.account_id, make("paused").key.id, now)
-    keys.revoke(rack.store, person.account_id, make("revoked").key.id, now, actor="tests")
+    keys.pause(context.store, person.account_id, make("paused").key.id, now)
+    keys.revoke(context.store, person.account_id, make("revoked").key.id, now, actor="tests")
     clock = [now]
-    meter = Meter(rack.store, clock=lambda: clock[0], owner="test")
+    meter = Meter(context.store, clock=lambda: clock[0], owner="test")
     for number in range(60):
         clock[0] = now - timedelta(hours=number * 11, minutes=1)
-        caller = callers.resolve(rack.store, rack.plans, first.secret, clock[0])
-        model = dice.choice(list(rack.catalog))
+        caller = authentication.resolve(context.store, context.plans, first.secret, clock[0])
+        model = dice.choice(list(context.catalog))
         request_id = f"req_{number:032x}"
         meter.admit(Admission(request_id, caller, "chat", model, 100, 50, None, True))
         outcome = dice.choice(("completed", "completed", "client_gone"))
         meter.settle(request_id, Settlement(outcome, 100, dice.randint(1, 50), total_ns=10**9))
     for number, (status, code, param) in enumerate(REFUSED):
-        rack.refusals.note(
+        context.refusals.note(
             Refused(f"req_{number + 100:032x}", person.account_id, first.key.id, "live", "POST /v1/chat/completions",
                     status, code, param, microseconds(now - timedelta(seconds=number))),
         )  # fmt: skip
-    rack.refusals.flush(rack.store)
-    rack.store.engine.dispose()
+    context.refusals.flush(context.store)
+    context.store.engine.dispose()
     return first.key.id
 
 
 @pytest.fixture(scope="session")
 def cookies(chromium, site: Running, key_id: int):  # type: ignore[no-untyped-def]
     """Of a browser that is signed in."""
-    context = chromium.new_context()
-    Tab(context, site).sign_in(EMAIL)
-    state = context.storage_state()
-    context.close()
+    window = chromium.new_context()
+    Tab(window, site).sign_in(EMAIL)
+    state = window.storage_state()
+    window.close()
     return state
 
 

@@ -15,8 +15,9 @@ from flask import Flask
 from flask_migrate import upgrade
 
 from app import create_app
-from llmrack.services import callers, links, logins, sessions
-from llmrack.services.rack import Rack
+from llmrack.accounts import links, people, sessions
+from llmrack.inference.context import AppContext
+from llmrack.keys import authentication
 from tests.support import made
 from tests.support.servers import ROOT, environment, flask
 
@@ -29,9 +30,9 @@ def app(tmp_path: Path) -> Iterator[Flask]:
     with app.app_context():
         upgrade()
     yield app
-    rack: Rack = app.extensions["llmrack"]
-    rack.engines.live.close()
-    rack.store.engine.dispose()
+    context: AppContext = app.extensions["llmrack"]
+    context.engines.live.close()
+    context.store.engine.dispose()
 
 
 def run(app: Flask, *arguments: str, fails: bool = False) -> str:
@@ -42,7 +43,7 @@ def run(app: Flask, *arguments: str, fails: bool = False) -> str:
 
 def test_the_first_account_of_an_installation_becomes_the_operator(app: Flask) -> None:
     assert "an operator" in run(app, "create", "Ada@Example.com", "--operator", "--password", PASSWORD)
-    person = logins.authenticate(app.extensions["llmrack"].store, "ada@example.com", PASSWORD)
+    person = people.authenticate(app.extensions["llmrack"].store, "ada@example.com", PASSWORD)
     assert person is not None
     assert person.is_operator
     assert person.is_verified
@@ -95,26 +96,26 @@ def test_the_role_can_be_given_and_taken(app: Flask) -> None:
     store = app.extensions["llmrack"].store
     run(app, "create", "ada@example.com", "--password", PASSWORD, "--plan", "pro")
     run(app, "operator", "ada@example.com")
-    assert logins.find(store, "ada@example.com").is_operator  # type: ignore[union-attr]
+    assert people.find(store, "ada@example.com").is_operator  # type: ignore[union-attr]
     run(app, "operator", "ada@example.com", "--remove")
-    assert not logins.find(store, "ada@example.com").is_operator  # type: ignore[union-attr]
+    assert not people.find(store, "ada@example.com").is_operator  # type: ignore[union-attr]
     assert "Nobody signs in" in run(app, "operator", "bob@example.com", fails=True)
 
 
 def test_disabling_ends_sessions_and_keys_at_once(app: Flask) -> None:
-    rack: Rack = app.extensions["llmrack"]
+    context: AppContext = app.extensions["llmrack"]
     run(app, "create", "ada@example.com", "--password", PASSWORD)
-    person, now = logins.find(rack.store, "ada@example.com"), datetime.now(UTC)
+    person, now = people.find(context.store, "ada@example.com"), datetime.now(UTC)
     assert person is not None
-    token = sessions.open(rack.store, person.account_id, now)
-    secret = made.key(rack.store, name="k", mode="test", account_id=person.account_id).secret
+    token = sessions.start(context.store, person.account_id, now)
+    secret = made.key(context.store, name="k", mode="test", account_id=person.account_id).secret
     run(app, "disable", "ada@example.com", "--reason", "It sends spam.")
-    assert sessions.find(rack.store, token, now) is None
-    with pytest.raises(callers.AuthenticationFailed, match="disabled"):
-        callers.resolve(rack.store, rack.plans, secret, now)
+    assert sessions.find(context.store, token, now) is None
+    with pytest.raises(authentication.AuthenticationFailed, match="disabled"):
+        authentication.resolve(context.store, context.plans, secret, now)
     run(app, "enable", "ada@example.com")
-    assert callers.resolve(rack.store, rack.plans, secret, now).account_id == person.account_id
-    assert sessions.find(rack.store, token, now) is None
+    assert authentication.resolve(context.store, context.plans, secret, now).account_id == person.account_id
+    assert sessions.find(context.store, token, now) is None
 
 
 def test_a_reset_link_is_printed_for_who_gets_no_mail(app: Flask) -> None:

@@ -11,7 +11,7 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
-from llmrack.services import fulfilment
+from llmrack.billing import webhooks
 from tests.support import made
 from tests.support.fake_stripe import FakeStripe
 from tests.support.shops import close, make_app, shop_settings
@@ -84,7 +84,7 @@ def test_a_statement_and_the_revenue_are_shown(app: Flask) -> None:
 def test_the_events_of_the_webhook_are_listed(app: Flask) -> None:
     shown = run(app, "billing", "events").output
     assert "/webhooks/stripe" in shown
-    assert all(name in shown for name in fulfilment.EVENT_TYPES)
+    assert all(name in shown for name in webhooks.EVENT_TYPES)
 
 
 def test_prices_that_differ_from_the_plans_are_found(tmp_path: Path) -> None:

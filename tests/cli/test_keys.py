@@ -9,9 +9,10 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 
 from app import create_app
-from llmrack.services import accounts, callers, keys
-from llmrack.store.base import Base
-from llmrack.store.db import db
+from llmrack.accounts import accounts
+from llmrack.keys import authentication, keys
+from llmrack.store.database import db
+from llmrack.store.tables.base import Base
 
 
 @pytest.fixture
@@ -41,8 +42,8 @@ def test_create_ends_with_the_secret_alone_on_the_last_line(app: Flask, run: Fla
         ["permissions", "models, usage"],
         ["expires", "never"],
     ]
-    rack = app.extensions["llmrack"]
-    caller = callers.resolve(rack.store, rack.plans, secret, datetime.now(UTC))
+    context = app.extensions["llmrack"]
+    caller = authentication.resolve(context.store, context.plans, secret, datetime.now(UTC))
     assert (caller.plan.id, caller.permissions) == ("pro", {"models", "usage"})
 
 

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from flask import Flask
 from sqlalchemy import update
 
-from llmrack.services import callers
-from llmrack.services.metering import Admission, Settlement
-from llmrack.store.models import Usage, UsageDay
+from llmrack.keys import authentication
+from llmrack.metering.meter import Admission, Settlement
+from llmrack.store.tables.usage import Usage, UsageDay
 from tests.support import made
 
 from .test_keys import app
@@ -16,14 +16,14 @@ __all__ = ["app"]
 
 
 def use_once(app: Flask, days_ago: int) -> None:
-    rack = app.extensions["llmrack"]
-    issued = made.key(rack.store, name="k", mode="live")
-    caller = callers.resolve(rack.store, rack.plans, issued.secret, datetime.now(UTC))
+    context = app.extensions["llmrack"]
+    issued = made.key(context.store, name="k", mode="live")
+    caller = authentication.resolve(context.store, context.plans, issued.secret, datetime.now(UTC))
     request_id = f"req_{issued.key.id}"
-    rack.meter.admit(Admission(request_id, caller, "chat", rack.catalog.get("phi-3-mini"), 1, 1, None, False))
-    rack.meter.settle(request_id, Settlement("completed", 1, 1))
+    context.meter.admit(Admission(request_id, caller, "chat", context.catalog.get("phi-3-mini"), 1, 1, None, False))
+    context.meter.settle(request_id, Settlement("completed", 1, 1))
     day = (datetime.now(UTC).date() - timedelta(days=days_ago)).isoformat()
-    with rack.store.write() as connection:
+    with context.store.write() as connection:
         connection.execute(update(Usage).where(Usage.request_id == request_id).values(day=day))
         connection.execute(update(UsageDay).where(UsageDay.key_id == issued.key.id).values(day=day))
 

@@ -16,7 +16,7 @@ import pytest
 
 from llmrack.clients.images import Fetcher, is_public
 from llmrack.errors import InvalidRequest
-from llmrack.wire.messages import Conversation, ImagePlace
+from llmrack.wire.chat.messages import Conversation, ImagePlace
 from tests.support.programs import need
 from tests.wire.test_images import png
 

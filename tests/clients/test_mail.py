@@ -13,9 +13,9 @@ MAIL = Mail("ada@example.com", "Hëllo", "One line.\n.\nhttp://example.com/verif
 
 def test_a_mail_arrives_whole_by_smtp() -> None:
     with Smtp() as server:
-        SmtpMailer("127.0.0.1", server.port, "LLMRack <rack@example.com>", security="none").send(MAIL)
+        SmtpMailer("127.0.0.1", server.port, "LLMRack <context@example.com>", security="none").send(MAIL)
         message = server.wait("ada@example.com")
-    assert message["From"] == "LLMRack <rack@example.com>"
+    assert message["From"] == "LLMRack <context@example.com>"
     assert message["To"] == "ada@example.com"
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["Message-ID"].endswith("@example.com>")
@@ -26,23 +26,23 @@ def test_a_mail_arrives_whole_by_smtp() -> None:
 
 def test_a_server_that_refuses_or_is_away_is_a_failure_without_the_text() -> None:
     with Smtp(refuses=True) as server, pytest.raises(MailFailed) as refused:
-        SmtpMailer("127.0.0.1", server.port, "rack@example.com", security="none").send(MAIL)
+        SmtpMailer("127.0.0.1", server.port, "context@example.com", security="none").send(MAIL)
     assert "SMTPRecipientsRefused" in str(refused.value)
     with pytest.raises(MailFailed) as away:
-        SmtpMailer("127.0.0.1", free_port(), "rack@example.com", security="none").send(MAIL)
+        SmtpMailer("127.0.0.1", free_port(), "context@example.com", security="none").send(MAIL)
     assert "token" not in str(refused.value) + str(away.value)
 
 
 def test_starttls_is_not_left_out_when_a_server_lacks_it() -> None:
     with Smtp() as server, pytest.raises(MailFailed):
-        SmtpMailer("127.0.0.1", server.port, "rack@example.com", security="starttls").send(MAIL)
+        SmtpMailer("127.0.0.1", server.port, "context@example.com", security="starttls").send(MAIL)
     assert server.messages == []
 
 
 def test_a_line_break_in_a_subject_cannot_add_a_header() -> None:
     mail = Mail("ada@example.com", "Hello\r\nBcc: eve@example.com", "x")
     with Smtp() as server, pytest.raises((MailFailed, ValueError)):
-        SmtpMailer("127.0.0.1", server.port, "rack@example.com", security="none").send(mail)
+        SmtpMailer("127.0.0.1", server.port, "context@example.com", security="none").send(mail)
     assert server.messages == []
 
 

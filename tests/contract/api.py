@@ -8,9 +8,9 @@ from pathlib import Path
 from flask import Flask
 
 from llmrack import catalog
-from llmrack.services.rack import Rack
+from llmrack.inference.context import AppContext
+from tests.blueprints.v1.conftest import ROOMY_PLAN, make_app
 from tests.support.fake_ollama import FakeOllama
-from tests.v1.conftest import ROOMY_PLAN, make_app
 
 
 def all_models() -> str:
@@ -23,6 +23,6 @@ def opened(instance: Path, ollama: FakeOllama) -> Iterator[Flask]:
     (instance / "models.toml").write_text(all_models(), encoding="utf-8")
     app = make_app(instance, ollama)
     yield app
-    rack: Rack = app.extensions["llmrack"]
-    rack.engines.live.close()
-    rack.store.engine.dispose()
+    context: AppContext = app.extensions["llmrack"]
+    context.engines.live.close()
+    context.store.engine.dispose()

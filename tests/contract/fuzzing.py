@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from llmrack.wire.operations import OPERATIONS
+from llmrack.wire.openapi.operations import OPERATIONS
+from tests.blueprints.v1.conftest import ROOMY_PLAN
 from tests.contract.api import all_models
 from tests.support.servers import Running, start_app
-from tests.v1.conftest import ROOMY_PLAN
 
 # A body may fit the schemas and still ask for what cannot be: tools that are not there, an image for a model without
 # eyes. Receipts and models are asked for by ids that mostly do not exist.

@@ -18,21 +18,22 @@ from flask.testing import FlaskClient
 from llmrack import errors
 from llmrack.docsite.headings import plain
 from llmrack.docsite.site import Site
-from llmrack.services.limits import ANSWER_STEP_TOKENS
+from llmrack.metering.limits import ANSWER_STEP_TOKENS
 from llmrack.settings import ROOT
-from llmrack.wire import fields, headers
-from llmrack.wire.asks import MESSAGE_TOKENS
+from llmrack.wire import fields
+from llmrack.wire.openapi import headers
+from llmrack.wire.parsed import MESSAGE_TOKENS
+from tests.blueprints.v1.conftest import Api, issue, make_app
 from tests.support.fake_ollama import FakeOllama
-from tests.v1.conftest import Api, issue, make_app
 
 PUBLIC = ("/", "/pricing", "/models", "/status", "/playground", "/docs/search?q=stream")
 _VOID = {"meta", "link", "br", "img", "input", "hr"}
 
 
 def close(app: Flask) -> None:
-    rack = app.extensions["llmrack"]
-    rack.engines.live.close()
-    rack.store.engine.dispose()
+    context = app.extensions["llmrack"]
+    context.engines.live.close()
+    context.store.engine.dispose()
 
 
 @pytest.fixture(scope="module")

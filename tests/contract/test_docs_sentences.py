@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from llmrack.services import refusals
-from llmrack.services.rack import Rack
-from llmrack.wire.headers import HEADERS
+from llmrack.inference.context import AppContext
+from llmrack.metering import refusals
+from llmrack.wire.openapi.headers import HEADERS
+from tests.blueprints.v1.conftest import Api, issue, make_app
 from tests.support import made
 from tests.support.fake_ollama import FakeOllama
 from tests.support.visitor import Visitor, make_person
-from tests.v1.conftest import Api, issue, make_app
 
 _names = count(1)
 New = Callable[[str], tuple[Api, Api]]
@@ -28,9 +28,9 @@ def app(tmp_path_factory: pytest.TempPathFactory, fake_ollama: FakeOllama) -> It
     """A server with the plans and the models as they are shipped."""
     app = make_app(tmp_path_factory.mktemp("shipped"), fake_ollama)
     yield app
-    rack: Rack = app.extensions["llmrack"]
-    rack.engines.live.close()
-    rack.store.engine.dispose()
+    context: AppContext = app.extensions["llmrack"]
+    context.engines.live.close()
+    context.store.engine.dispose()
 
 
 @pytest.fixture
@@ -38,10 +38,12 @@ def new(app: Flask) -> New:
     """A live and a test client of one new account."""
 
     def make(plan: str) -> tuple[Api, Api]:
-        rack: Rack = app.extensions["llmrack"]
+        context: AppContext = app.extensions["llmrack"]
         name = f"sentences-{next(_names)}"
-        made.account(rack.store, name, datetime.now(UTC), rack.plans.get(plan))
-        return Api(app.test_client(), issue(rack, name, "live")), Api(app.test_client(), issue(rack, name, "test"))
+        made.account(context.store, name, datetime.now(UTC), context.plans.get(plan))
+        return Api(app.test_client(), issue(context, name, "live")), Api(
+            app.test_client(), issue(context, name, "test")
+        )
 
     return make
 

@@ -15,16 +15,17 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from llmrack import errors
+from llmrack.billing import credits
 from llmrack.errors import ERRORS, ApiError
-from llmrack.services import credits, keys
-from llmrack.services.keys import Restrictions
-from llmrack.services.rack import Rack
-from llmrack.wire.rows import Bad, Field
+from llmrack.inference.context import AppContext
+from llmrack.keys import keys
+from llmrack.keys.keys import Restrictions
+from llmrack.wire.fields.rows import Bad, Field
+from tests.blueprints.v1.conftest import Api
 from tests.contract.api import opened
 from tests.contract.test_fields import BASE, PATHS, examples, rows
 from tests.support import made
 from tests.support.fake_ollama import FakeOllama
-from tests.v1.conftest import Api
 
 ROOT = Path(__file__).parents[2]
 HI = BASE["chat"]
@@ -40,20 +41,20 @@ def app(tmp_path_factory: pytest.TempPathFactory, fake_ollama: FakeOllama) -> It
 @dataclass
 class World:
     app: Flask
-    rack: Rack
+    context: AppContext
 
     def key(self, plan: str, mode: str = "live", **facts: Any) -> keys.Issued:
         """A key of a new account."""
         name = f"codes-{next(_names)}"
-        made.account(self.rack.store, name, NOW, self.rack.plans.get(plan))
-        return made.key(self.rack.store, name="codes", mode=mode, account=name, **facts)
+        made.account(self.context.store, name, NOW, self.context.plans.get(plan))
+        return made.key(self.context.store, name="codes", mode=mode, account=name, **facts)
 
     def api(self, plan: str = "business", mode: str = "live", **facts: Any) -> Api:
         return Api(self.app.test_client(), self.key(plan, mode, **facts).secret)
 
     def revoked(self) -> Api:
         issued = self.key("free")
-        keys.revoke(self.rack.store, issued.key.account_id, issued.key.id, NOW, actor="tests")
+        keys.revoke(self.context.store, issued.key.account_id, issued.key.id, NOW, actor="tests")
         return Api(self.app.test_client(), issued.secret)
 
     def paused(self) -> Api:
@@ -62,12 +63,12 @@ class World:
     def frugal(self) -> Api:
         """A key that may spend a nano-dollar of much credit."""
         issued = self.key("payg", restrictions=Restrictions(nanousd_per_month=1))
-        credits.grant(self.rack.store, issued.key.account_id, 10**9, "welcome", "operator", NOW)
+        credits.grant(self.context.store, issued.key.account_id, 10**9, "welcome", "operator", NOW)
         return Api(self.app.test_client(), issued.secret)
 
     def disabled(self) -> Api:
         issued = self.key("free")
-        made.disable(self.rack.store, issued.key.account, NOW)
+        made.disable(self.context.store, issued.key.account, NOW)
         return Api(self.app.test_client(), issued.secret)
 
 

@@ -10,14 +10,15 @@ from typing import Any, get_args
 import pytest
 
 from llmrack.errors import InvalidRequest
-from llmrack.services.rack import Rack
-from llmrack.wire import chat, completions, embeddings, fields
-from llmrack.wire.asks import Features
-from llmrack.wire.rows import Bad, Field, Good, Status
+from llmrack.inference.context import AppContext
+from llmrack.wire import completions, embeddings, fields
+from llmrack.wire.chat import request as chat_request
+from llmrack.wire.fields.rows import Bad, Field, Good, Status
+from llmrack.wire.parsed import Features
+from tests.blueprints.v1.conftest import Api, issue
 from tests.contract.api import opened
 from tests.support import made
 from tests.support.fake_ollama import FakeOllama
-from tests.v1.conftest import Api, issue
 from tests.wire.support import CATALOG, encoded
 
 BASE: dict[str, dict[str, Any]] = {
@@ -31,7 +32,7 @@ def parsed_body(endpoint: str, request: dict[str, Any]) -> dict[str, Any]:
     """What Ollama is sent for a request."""
     if endpoint == "embeddings":
         return embeddings.parse(encoded(request), CATALOG).body()
-    parse = chat.parse if endpoint == "chat" else completions.parse
+    parse = chat_request.parse if endpoint == "chat" else completions.parse
     ask = parse(encoded(request), CATALOG, Features())
     return ask.bodies(ask.output_tokens)[0]
 
@@ -93,7 +94,9 @@ def test_a_field_without_a_row_passes_and_is_listed(endpoint: str) -> None:
     if endpoint == "embeddings":
         ignored = embeddings.parse(request, CATALOG).ignored
     else:
-        ignored = (chat.parse if endpoint == "chat" else completions.parse)(request, CATALOG, Features()).ignored
+        ignored = (chat_request.parse if endpoint == "chat" else completions.parse)(
+            request, CATALOG, Features()
+        ).ignored
     assert ignored == ("num_ctx", "options", "weird??name")
     assert parsed_body(endpoint, {**BASE[endpoint], "options": {"num_gpu": 0}}) == parsed_body(endpoint, BASE[endpoint])
 
@@ -108,9 +111,9 @@ def test_every_endpoint_has_a_table_of_its_fields(endpoint: str) -> None:
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory, fake_ollama: FakeOllama) -> Iterator[Api]:
     for app in opened(tmp_path_factory.mktemp("fields"), fake_ollama):
-        rack: Rack = app.extensions["llmrack"]
-        name = made.account(rack.store, "fields", datetime.now(UTC), rack.plans.get("business")).name
-        yield Api(app.test_client(), issue(rack, name, "test"))
+        context: AppContext = app.extensions["llmrack"]
+        name = made.account(context.store, "fields", datetime.now(UTC), context.plans.get("business")).name
+        yield Api(app.test_client(), issue(context, name, "test"))
 
 
 # A model that can do what the field asks for: what a model cannot do is listed for that reason.

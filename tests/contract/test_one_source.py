@@ -9,10 +9,11 @@ import pytest
 from flask import Flask
 from sqlalchemy import update
 
-from llmrack.services import accounts, operations
-from llmrack.services.rack import Rack
-from llmrack.store.models import Account
-from llmrack.wire import headers
+from llmrack.accounts import accounts
+from llmrack.billing import overview
+from llmrack.inference.context import AppContext
+from llmrack.store.tables.usage import Account
+from llmrack.wire.openapi import headers
 from tests.support.servers import ROOT
 from tests.support.shops import close, make_app
 from tests.support.visitor import PASSWORD, Visitor, make_person
@@ -67,14 +68,14 @@ def test_only_one_module_puts_an_address_together_from_host_and_port() -> None:
         for path in (ROOT / folder).rglob("*.py")
         if pattern.search(path.read_text(encoding="utf-8"))
     }
-    assert found == {"llmrack/deployment.py", "blueprints/mail.py"}
+    assert found == {"llmrack/deployment.py", "blueprints/web/mail.py"}
 
 
 def test_a_plan_that_has_ended_is_in_force_nowhere(app: Flask) -> None:
-    rack: Rack = app.extensions["llmrack"]
+    context: AppContext = app.extensions["llmrack"]
     make_person(app, "ada@example.com")
     now = datetime.now(UTC)
-    with rack.store.write() as connection:
+    with context.store.write() as connection:
         ended = {"plan_id": "pro", "plan_ends_at": now - timedelta(days=1), "next_plan_id": "business"}
         connection.execute(update(Account).where(Account.email == "ada@example.com").values(ended))
     ada = Visitor(app)
@@ -86,8 +87,8 @@ def test_a_plan_that_has_ended_is_in_force_nowhere(app: Flask) -> None:
     secret = made.splitlines()[-1]
     answer = app.test_client().get("/v1/models", headers={"Authorization": f"Bearer {secret}"})
     assert answer.headers["x-ratelimit-limit-tokens"] == "5000000"
-    assert operations.find(rack.store, rack.plans, "ada@example.com", now).plan.id == "business"
-    assert accounts.find(rack.store, "ada@example.com").plan_id == "pro"
+    assert overview.find(context.store, context.plans, "ada@example.com", now).plan.id == "business"
+    assert accounts.find(context.store, "ada@example.com").plan_id == "pro"
 
 
 def test_openapi_and_the_documentation_describe_headers_in_the_same_words(app: Flask) -> None:

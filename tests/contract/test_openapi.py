@@ -14,14 +14,14 @@ from flask import Flask
 from referencing.jsonschema import DRAFT202012
 
 from llmrack.errors import ERRORS
-from llmrack.services.rack import Rack
+from llmrack.inference.context import AppContext
 from llmrack.wire import fields
-from llmrack.wire.operations import OPERATIONS
+from llmrack.wire.openapi.operations import OPERATIONS
+from tests.blueprints.v1.conftest import Api, issue
 from tests.contract.api import opened
 from tests.contract.test_fields import BASE, examples
 from tests.support import made
 from tests.support.fake_ollama import FakeOllama
-from tests.v1.conftest import Api, issue
 from tests.wire.support import WEATHER
 
 PATHS = {"chat": "/chat/completions", "completions": "/completions", "embeddings": "/embeddings"}
@@ -36,9 +36,9 @@ def app(tmp_path_factory: pytest.TempPathFactory, fake_ollama: FakeOllama) -> It
 
 @pytest.fixture(scope="module")
 def api(app: Flask) -> Api:
-    rack: Rack = app.extensions["llmrack"]
-    account = made.account(rack.store, "roomy", datetime.now(UTC), rack.plans.get("business"))
-    return Api(app.test_client(), issue(rack, account.name, "test"))
+    context: AppContext = app.extensions["llmrack"]
+    account = made.account(context.store, "roomy", datetime.now(UTC), context.plans.get("business"))
+    return Api(app.test_client(), issue(context, account.name, "test"))
 
 
 @pytest.fixture(scope="module")

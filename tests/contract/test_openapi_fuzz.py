@@ -13,12 +13,12 @@ from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from llmrack.services.rack import Rack
+from llmrack.inference.context import AppContext
+from tests.blueprints.v1.conftest import Api, issue
 from tests.contract import fuzzing
 from tests.contract.api import opened
 from tests.support import made
 from tests.support.fake_ollama import FakeOllama
-from tests.v1.conftest import Api, issue
 from tests.wire.test_properties import requests, values
 
 CASES = 5
@@ -39,9 +39,9 @@ def app(tmp_path_factory: pytest.TempPathFactory, fake_ollama: FakeOllama) -> It
 
 @pytest.fixture(scope="module")
 def api(app: Flask) -> Api:
-    rack: Rack = app.extensions["llmrack"]
-    account = made.account(rack.store, "roomy", datetime.now(UTC), rack.plans.get("business"))
-    return Api(app.test_client(), issue(rack, account.name, "test"))
+    context: AppContext = app.extensions["llmrack"]
+    account = made.account(context.store, "roomy", datetime.now(UTC), context.plans.get("business"))
+    return Api(app.test_client(), issue(context, account.name, "test"))
 
 
 def is_answered_properly(api: Api, path: str, raw: bytes) -> None:

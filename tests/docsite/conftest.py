@@ -9,8 +9,9 @@ import pytest
 
 from llmrack import catalog, plans, settings
 from llmrack.docsite.facts import Facts
-from llmrack.engines.sandbox import TRIGGERS, inert
-from llmrack.services.outcomes import OUTCOMES
+from llmrack.engines.sandbox import TRIGGERS
+from llmrack.engines.sandbox.tool_calls import inert
+from llmrack.metering.outcomes import OUTCOMES
 
 Write = Callable[[dict[str, str]], Facts]
 

@@ -16,11 +16,11 @@ from typing import Any
 
 from sqlalchemy import select
 
+from llmrack.metering.meter import Grant, Meter, Settlement
 from llmrack.money import nanousd
-from llmrack.services.metering import Grant, Meter, Settlement
-from llmrack.store.base import Base
-from llmrack.store.db import Store, Transaction
-from llmrack.store.models import Usage
+from llmrack.store.database import Store, Transaction
+from llmrack.store.tables.base import Base
+from llmrack.store.tables.usage import Usage
 from tests.support import made
 from tests.support.stores import Clock, Desk, opened
 

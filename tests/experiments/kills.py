@@ -18,11 +18,11 @@ from typing import Any
 import gevent
 
 from llmrack.errors import Unavailable
+from llmrack.keys import authentication
+from llmrack.metering.meter import Meter, Settlement
 from llmrack.plans import Plans
-from llmrack.services import callers
-from llmrack.services.metering import Meter, Settlement
-from llmrack.store.base import Base
-from llmrack.store.db import Store
+from llmrack.store.database import Store
+from llmrack.store.tables.base import Base
 from tests.support import made
 from tests.support.stores import Clock, Desk, opened
 
@@ -50,7 +50,7 @@ class Crowd:
 
     def request(self, account_id: int) -> None:
         try:
-            caller = callers.resolve(self.store, self.desk.plans, self.secrets[account_id], datetime.now(UTC))
+            caller = authentication.resolve(self.store, self.desk.plans, self.secrets[account_id], datetime.now(UTC))
             admission = self.desk.admission(caller, 1, 1)
             self.meter.admit(admission)
             self.meter.checkpoint(admission.request_id, 1, 0)

@@ -8,8 +8,9 @@ from typing import Any
 from sqlalchemy import update
 
 from llmrack import money
-from llmrack.services import accounts, billing, credits
-from llmrack.store.models import Key
+from llmrack.accounts import accounts
+from llmrack.billing import checkout, credits
+from llmrack.store.tables.usage import Key
 from tests.support.clients import Answer
 
 from .rig import Bench, Figures, at_once
@@ -66,7 +67,7 @@ def monthly_limit(rig: Bench, *, crowd: int = 300) -> Figures:
 def _monthly_limit(rig: Bench, crowd: int, whose: str, prompt: str, **fields: Any) -> str:
     key, account_id = _customer(rig, money.nanousd("5"))
     if whose == "account":
-        billing.set_spending(rig.store, account_id, uses_credits=False, nanousd_per_month=TENTH_OF_A_CENT)
+        checkout.set_spending(rig.store, account_id, uses_credits=False, nanousd_per_month=TENTH_OF_A_CENT)
     else:
         with rig.store.write() as connection:
             limited = update(Key).where(Key.account_id == account_id)

@@ -16,9 +16,9 @@ from typing import Any, TypeVar
 from sqlalchemy import select
 
 from llmrack import plans
-from llmrack.services.metering import Meter
-from llmrack.store.db import Store
-from llmrack.store.models import Account, Usage, UsageDay
+from llmrack.metering.meter import Meter
+from llmrack.store.database import Store
+from llmrack.store.tables.usage import Account, Usage, UsageDay
 from tests.support import made
 from tests.support.clients import Answer, Client
 from tests.support.databases import PostgreSQL, Redis

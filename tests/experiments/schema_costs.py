@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from llmrack.errors import InvalidRequest
-from llmrack.wire import responseformat
+from llmrack.wire.chat import response_format
 from llmrack.wire.json_schema.time_budget import TimeBudget, TooCostly
 from tests.support.clients import Answer, Client
 
@@ -169,7 +169,7 @@ def stopwatch(*, count: int = 3000) -> Figures:
         nonlocal accepted
         began = time.thread_time()
         try:
-            format_ = TimeBudget().run(responseformat.read, _format(schema), "response_format")
+            format_ = TimeBudget().run(response_format.read, _format(schema), "response_format")
         except (InvalidRequest, TooCostly):
             costs_s.append(time.thread_time() - began)
             return

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 import requests
 from sqlalchemy import update
 
-from llmrack.services import logins, throttle
-from llmrack.store.people import Login
+from llmrack.accounts import people, throttle
+from llmrack.store.tables.accounts import Login
 from tests.support.together import together
 from tests.support.visitor import PASSWORD
 
@@ -66,7 +66,7 @@ class _Browser:
 
 def _person(rig: Bench, name: str) -> str:
     email = f"{rig.account}-{name}@example.com"
-    assert logins.sign_up(rig.store, email, PASSWORD, datetime.now(UTC), is_verified=True) is not None
+    assert people.sign_up(rig.store, email, PASSWORD, datetime.now(UTC), is_verified=True) is not None
     return email
 
 
@@ -78,7 +78,7 @@ def _passwords(rig: Bench, count: int) -> dict[int, int]:
 
 def _codes(rig: Bench, count: int) -> dict[int, int]:
     email, browser = _person(rig, "codes"), _Browser(rig.server.url)
-    person = logins.find(rig.store, email)
+    person = people.find(rig.store, email)
     assert person is not None
     with rig.store.write() as connection:
         login = update(Login).where(Login.account_id == person.account_id)

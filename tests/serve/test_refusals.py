@@ -6,7 +6,7 @@ import sqlite3
 import time
 from contextlib import closing
 
-from llmrack.services.sweeper import INTERVAL_S
+from server.sweeper import INTERVAL_S
 
 from .conftest import Rig
 

@@ -8,11 +8,8 @@ from flask import Flask
 from flask_migrate import Migrate
 
 from llmrack.settings import ROOT
-from llmrack.store.db import Store, db, engine_options
+from llmrack.store.database import Store, db, engine_options
 from tests.support.databases import shared_postgresql
-from tests.support.stores import store
-
-__all__ = ["store", "unmigrated"]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

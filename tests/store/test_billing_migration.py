@@ -6,8 +6,8 @@ import pytest
 from flask_migrate import upgrade
 from sqlalchemy import exc, text
 
-from llmrack.services import credits
-from llmrack.store.db import Store
+from llmrack.billing import credits
+from llmrack.store.database import Store
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from flask_migrate import downgrade, upgrade
 from sqlalchemy import inspect
 
 from llmrack.store import locks
-from llmrack.store.base import Base
-from llmrack.store.db import Store, db
+from llmrack.store.database import Store, db
+from llmrack.store.tables.base import Base
 from tests.support.databases import shared_postgresql
 from tests.support.servers import ROOT, environment, flask
 

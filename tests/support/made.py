@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from llmrack.accounts import accounts
+from llmrack.accounts.accounts import AccountFacts
+from llmrack.billing import credits, subscriptions
+from llmrack.keys import keys
+from llmrack.keys.keys import Issued, KeyFacts, Restrictions
 from llmrack.plans import Plan
-from llmrack.services import accounts, credits, keys, subscriptions
-from llmrack.services.accounts import AccountFacts
-from llmrack.services.keys import Issued, KeyFacts, Restrictions
-from llmrack.store.db import Store
+from llmrack.store.database import Store
 
 ACTOR = "tests"
 

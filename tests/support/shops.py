@@ -12,7 +12,7 @@ from flask_migrate import upgrade
 from werkzeug.test import TestResponse
 
 from app import create_app
-from llmrack.services.rack import Rack
+from llmrack.inference.context import AppContext
 from tests.support.fake_stripe import SECRET_KEY, WEBHOOK_SECRET, FakeStripe
 from tests.support.stripe.objects import Object
 from tests.support.visitor import Visitor, make_person
@@ -40,9 +40,9 @@ def make_app(folder: Path, **settings: Any) -> Flask:
 
 
 def close(app: Flask) -> None:
-    rack: Rack = app.extensions["llmrack"]
-    rack.engines.live.close()
-    rack.store.engine.dispose()
+    context: AppContext = app.extensions["llmrack"]
+    context.engines.live.close()
+    context.store.engine.dispose()
 
 
 @pytest.fixture(scope="module")

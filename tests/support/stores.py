@@ -13,13 +13,13 @@ import pytest
 from sqlalchemy import create_engine, func, select
 
 from llmrack import catalog, plans
+from llmrack.keys import authentication
+from llmrack.keys.authentication import Caller
+from llmrack.metering.meter import Admission, Meter, Settlement
 from llmrack.plans import Plan, Plans
-from llmrack.services import callers
-from llmrack.services.callers import Caller
-from llmrack.services.metering import Admission, Meter, Settlement
-from llmrack.store.base import Base
-from llmrack.store.db import Store, engine_options
-from llmrack.store.models import Balance, Usage, UsageDay
+from llmrack.store.database import Store, engine_options
+from llmrack.store.tables.base import Base
+from llmrack.store.tables.usage import Balance, Usage, UsageDay
 from tests.support import made
 from tests.support.databases import shared_postgresql
 
@@ -89,7 +89,7 @@ class Desk:
         known = self.plans.get(plan) if isinstance(plan, str) else plan
         made.account(self.store, account, self.clock(), known)
         issued = made.key(self.store, name="k", mode=mode, account=account, now=self.clock(), **limits)
-        caller = callers.resolve(self.store, self.plans, issued.secret, self.clock())
+        caller = authentication.resolve(self.store, self.plans, issued.secret, self.clock())
         if isinstance(plan, Plan):
             caller = Caller(**{**caller.__dict__, "plan": plan})
         return caller

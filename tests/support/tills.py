@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import pytest
 
+from llmrack.billing import checkout, credits, webhooks
+from llmrack.billing.checkout import Billing, Buyer, Terms
 from llmrack.clients.payments import Stripe
-from llmrack.clients.provider import Event, Shop
-from llmrack.services import billing, credits, fulfilment
-from llmrack.services.billing import Buyer, Terms, Till
+from llmrack.clients.provider import Event, PaymentGateway
 from tests.support import made
 from tests.support.fake_stripe import SECRET_KEY, WEBHOOK_SECRET, FakeStripe
 from tests.support.stores import Desk
@@ -27,7 +27,9 @@ def stripe(desk: Desk) -> Iterator[FakeStripe]:
 def counter(desk: Desk, stripe: FakeStripe) -> Counter:
     provider = Stripe(SECRET_KEY, WEBHOOK_SECRET, stripe.url)
     prices = {"pro": stripe.price(1500), "business": stripe.price(6500)}
-    return Counter(desk, stripe, Till(desk.store, desk.plans, Shop(provider, prices, provider.form_origins)))
+    return Counter(
+        desk, stripe, Billing(desk.store, desk.plans, PaymentGateway(provider, prices, provider.form_origins))
+    )
 
 
 @dataclass
@@ -36,7 +38,7 @@ class Counter:
 
     desk: Desk
     stripe: FakeStripe
-    till: Till
+    till: Billing
     _heard: int = 0
 
     def account(self, name: str = "ada") -> int:
@@ -48,12 +50,12 @@ class Counter:
 
     def order_credits(self, account_id: int, cents: int = 500) -> str:
         """Open a payment page; its session's id."""
-        url = billing.buy_credits(self.till, self.buyer(account_id), cents, self.desk.clock())
+        url = checkout.buy_credits(self.till, self.buyer(account_id), cents, self.desk.clock())
         return url.rsplit("/", 1)[1]
 
     def order_plan(self, account_id: int, plan: str) -> str | None:
         wanted = self.desk.plans.get(plan)
-        url = billing.choose_plan(self.till, self.buyer(account_id), wanted, self.desk.clock())
+        url = checkout.choose_plan(self.till, self.buyer(account_id), wanted, self.desk.clock())
         return url.rsplit("/", 1)[1] if url else None
 
     def subscribe(self, account_id: int, plan: str = "pro") -> str:
@@ -85,13 +87,13 @@ class Counter:
         return provider.event(*self.stripe.sign(event), self.desk.clock())
 
     def deliver(self, event: Object) -> str:
-        return fulfilment.handle(self.till, self.event(event), self.desk.clock())
+        return webhooks.handle(self.till, self.event(event), self.desk.clock())
 
     def deliver_all(self) -> list[str]:
         return [self.deliver(event) for event in self.new_events()]
 
     def terms(self, account_id: int) -> Terms:
-        return billing.terms(self.till, account_id, self.desk.clock())
+        return checkout.terms(self.till, account_id, self.desk.clock())
 
     def plan(self, account_id: int) -> str:
         return self.terms(account_id).plan.id

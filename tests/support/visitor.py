@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from llmrack.accounts import people
 from llmrack.clients.mail import Mail
-from llmrack.services import logins
-from llmrack.services.rack import Rack
+from llmrack.inference.context import AppContext
 
 PASSWORD = "correct horse battery staple"
 _TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
@@ -64,8 +64,8 @@ class Visitor:
 
 def make_person(app: Flask, email: str, *, is_verified: bool = True, password: str = PASSWORD) -> int:
     """An account that can sign in; its id."""
-    rack: Rack = app.extensions["llmrack"]
-    account_id = logins.sign_up(rack.store, email, password, datetime.now(UTC), is_verified=is_verified)
+    context: AppContext = app.extensions["llmrack"]
+    account_id = people.sign_up(context.store, email, password, datetime.now(UTC), is_verified=is_verified)
     assert account_id is not None
     return account_id
 

@@ -8,12 +8,13 @@ from typing import Any
 
 from llmrack import catalog
 from llmrack.catalog import Catalog
-from llmrack.wire import chat, completions, embeddings
-from llmrack.wire.asks import Features
-from llmrack.wire.chat import ChatAsk
-from llmrack.wire.completions import CompletionAsk
-from llmrack.wire.embeddings import EmbedAsk
+from llmrack.wire import completions, embeddings
+from llmrack.wire.chat import request as chat_request
+from llmrack.wire.chat.request import ChatRequest
+from llmrack.wire.completions import CompletionRequest
+from llmrack.wire.embeddings import EmbeddingRequest
 from llmrack.wire.ollama import Function, Message, Reply, ToolCall
+from llmrack.wire.parsed import Features
 
 
 def everything() -> Catalog:
@@ -33,15 +34,15 @@ WEATHER: dict[str, Any] = {
 }
 
 
-def chat_ask(features: Features = Features(), **fields: Any) -> ChatAsk:  # noqa: B008
-    return chat.parse(encoded({"model": "llama-3.1-8b", "messages": MESSAGES, **fields}), CATALOG, features)
+def chat_ask(features: Features = Features(), **fields: Any) -> ChatRequest:  # noqa: B008
+    return chat_request.parse(encoded({"model": "llama-3.1-8b", "messages": MESSAGES, **fields}), CATALOG, features)
 
 
-def text_ask(features: Features = Features(), **fields: Any) -> CompletionAsk:  # noqa: B008
+def text_ask(features: Features = Features(), **fields: Any) -> CompletionRequest:  # noqa: B008
     return completions.parse(encoded({"model": "phi-3-mini", "prompt": "hi", **fields}), CATALOG, features)
 
 
-def embed_ask(**fields: Any) -> EmbedAsk:
+def embed_ask(**fields: Any) -> EmbeddingRequest:
     return embeddings.parse(encoded({"model": "nomic-embed", "input": "hi", **fields}), CATALOG)
 
 
@@ -49,7 +50,7 @@ def encoded(body: Any) -> bytes:
     return json.dumps(body).encode()
 
 
-def body_of(ask: ChatAsk | CompletionAsk) -> dict[str, Any]:
+def body_of(ask: ChatRequest | CompletionRequest) -> dict[str, Any]:
     return ask.bodies(ask.output_tokens)[0]
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from llmrack.errors import InvalidRequest, UpstreamError
-from llmrack.wire.asks import Features
 from llmrack.wire.ollama import Reply
+from llmrack.wire.parsed import Features
 from tests.wire.support import body_of, events, text_ask
 
 

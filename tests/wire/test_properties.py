@@ -10,9 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llmrack.errors import ApiError, InvalidRequest, UpstreamError
-from llmrack.wire import chat, completions, embeddings, errors
-from llmrack.wire.asks import Features
+from llmrack.wire import completions, embeddings, errors
+from llmrack.wire.chat import request as chat_request
 from llmrack.wire.ollama import Reply
+from llmrack.wire.parsed import Features
 from tests.wire.support import CATALOG, WEATHER, call, chat_ask, encoded, end, events, say, text_ask
 
 QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -118,7 +119,7 @@ def attempt(raw: bytes) -> None:
 def bodies(endpoint: str, raw: bytes) -> list[dict[str, Any]]:
     if endpoint == "embeddings":
         return [embeddings.parse(raw, CATALOG).body()]
-    ask = (chat.parse if endpoint == "chat" else completions.parse)(raw, CATALOG, Features())
+    ask = (chat_request.parse if endpoint == "chat" else completions.parse)(raw, CATALOG, Features())
     return ask.bodies(ask.output_tokens)
 
 
@@ -182,7 +183,7 @@ def test_no_schema_breaks_the_parsers_or_the_checker(schema: Any, value: Any) ->
     for fields in formats:
         request = encoded({"model": "llama-3.1-8b", "messages": [{"role": "user", "content": "hi"}], **fields})
         try:
-            ask = chat.parse(request, CATALOG, Features())
+            ask = chat_request.parse(request, CATALOG, Features())
         except InvalidRequest:
             continue
         msgspec.json.encode(ask.bodies(10))

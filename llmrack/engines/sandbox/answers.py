@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain, cycle, islice
 
-from . import jsonkeys, prose, schemas, tokens, toolcalls
+from . import prose, tokens
 from .cuts import Answer, at_length, at_stop
-from .hints import Hints
+from .instances import instance, json_keys
+from .instances.hints import Hints
 from .known import KnownPrompts
 from .questions import Question
+from .tool_calls import decide
 from .triggers import CUT_AFTER_PIECES, explain_unknown
 
 _OPENING = "Test mode is counting tokens."
@@ -31,11 +33,9 @@ class Answers:
     def answer(self, question: Question) -> Answer:
         """The whole answer: pieces or calls, thinking, and why it ends."""
         wanted = question.rehearsal
-        calls = (
-            () if wanted.unknown is not None or wanted.is_empty else toolcalls.choose(question, self._tool(question))
-        )
+        calls = () if wanted.unknown is not None or wanted.is_empty else decide.choose(question, self._tool(question))
         if calls:
-            answer = Answer(calls=calls, call_tokens=sum(tokens.count(toolcalls.written(call)) for call in calls))
+            answer = Answer(calls=calls, call_tokens=sum(tokens.count(decide.written(call)) for call in calls))
         else:
             answer = at_stop(Answer(tuple(self._pieces(question))), question.stop)
         if wanted.has_invalid_json:
@@ -81,14 +81,14 @@ class Answers:
         elif known and known.pieces and not question.images and not question.suffix:
             yield from known.pieces
         else:
-            is_repeat = toolcalls.asks_for_repeat(question, self._tool(question))
+            is_repeat = decide.asks_for_repeat(question, self._tool(question))
             yield from tokens.pieces(prose.echo(question, is_repeat=is_repeat))
 
     def _json(self, question: Question) -> str:
-        schema = question.format if isinstance(question.format, dict) else jsonkeys.asked(question.text)
+        schema = question.format if isinstance(question.format, dict) else json_keys.asked(question.text)
         if schema is not None:
             said = " ".join([question.text, *(result.content for result in question.results)])
-            value = schemas.instance(schema, Hints(said), "response_format")
+            value = instance.instance(schema, Hints(said), "response_format")
         else:
             value = {"test_mode": True, "answer": "".join(self._prose(question))}
         text = json.dumps(value, ensure_ascii=False)

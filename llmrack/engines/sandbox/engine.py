@@ -8,7 +8,7 @@ from typing import Any
 
 from ...wire import errors
 from ...wire.ollama import EmbedReply, Message, Reply
-from ..base import Call, Installed, Loaded
+from ..base import EngineRequest, Installed, Loaded
 from . import questions, tokens, triggers, vectors
 from .answers import Answers
 from .delivery import Delivery, Shape, broken_off
@@ -47,15 +47,15 @@ class Sandbox:
         self._widths = dict(widths or {})
         self._answers = Answers()
 
-    def chat(self, body: dict[str, Any], call: Call) -> Generator[list[Reply]]:
+    def chat(self, body: dict[str, Any], call: EngineRequest) -> Generator[list[Reply]]:
         """Answer a body of /api/chat; without `"stream": false` it is streamed, as Ollama does."""
         return self._run(questions.of_chat(body, call), body, call, _chat_reply)
 
-    def generate(self, body: dict[str, Any], call: Call) -> Generator[list[Reply]]:
+    def generate(self, body: dict[str, Any], call: EngineRequest) -> Generator[list[Reply]]:
         """Answer a body of /api/generate."""
         return self._run(questions.of_generate(body, call), body, call, _generate_reply)
 
-    def embed(self, body: dict[str, Any], call: Call) -> EmbedReply:
+    def embed(self, body: dict[str, Any], call: EngineRequest) -> EmbedReply:
         """Answer a body of /api/embed with unit vectors; texts over the context are cut, or refused as asked."""
         given = body.get("input") or []
         texts = [given] if isinstance(given, str) else list(given)
@@ -91,7 +91,9 @@ class Sandbox:
     def loaded(self) -> list[Loaded]:
         return [Loaded(name, CONTEXT_TOKENS) for name in self._models]
 
-    def _run(self, question: Question, body: dict[str, Any], call: Call, shape: Shape) -> Generator[list[Reply]]:
+    def _run(
+        self, question: Question, body: dict[str, Any], call: EngineRequest, shape: Shape
+    ) -> Generator[list[Reply]]:
         waiter = Waiter(call, self._sleep)
         waiter.check()
         if question.is_empty:
@@ -122,7 +124,7 @@ class Sandbox:
         return "".join(tokens.pieces(text)[:room])
 
 
-def _name(call: Call) -> str:
+def _name(call: EngineRequest) -> str:
     return call.model.id if call.model else "The model"
 
 

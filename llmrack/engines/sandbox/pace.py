@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 
 from ...wire.ollama import Reply
-from ..base import Call, ClientGone
+from ..base import ClientGone, EngineRequest
 from .triggers import MAX_FIRST_TOKEN_S, Rehearsal
 
 # Four looks a second at whether the client is still there; cheap, and quick enough that nobody notices.
@@ -76,7 +76,7 @@ class Waiter:
     `call.silence_s` without a piece and raises `ClientGone` within a quarter of a second of the client leaving.
     """
 
-    def __init__(self, call: Call, sleep: Callable[[float], object]) -> None:
+    def __init__(self, call: EngineRequest, sleep: Callable[[float], object]) -> None:
         self._call = call
         self._sleep = sleep
         self._silent_s = 0.0

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..base import Call
+from ..base import EngineRequest
 from . import tokens, triggers
 from .triggers import Rehearsal
 
@@ -51,7 +51,7 @@ class Question:
     top_logprobs: int = 0
 
 
-def of_chat(body: dict[str, Any], call: Call) -> Question:
+def of_chat(body: dict[str, Any], call: EngineRequest) -> Question:
     messages = body.get("messages") or []
     asked: dict[str, Any] = next((each for each in reversed(messages) if each.get("role") == "user"), {})
     rehearsal, text = triggers.read(asked.get("content") or "")
@@ -103,7 +103,7 @@ def _tool(function: dict[str, Any], whole: Mapping[str, Any]) -> dict[str, Any]:
     return {**function, "parameters": whole[name]} if name in whole else function
 
 
-def of_generate(body: dict[str, Any], call: Call) -> Question:
+def of_generate(body: dict[str, Any], call: EngineRequest) -> Question:
     prompt = body.get("prompt") or ""
     rehearsal, text = triggers.read(prompt)
     overhead = 0 if body.get("raw") else tokens.TURN_TOKENS + tokens.MESSAGE_TOKENS
@@ -121,7 +121,7 @@ def of_generate(body: dict[str, Any], call: Call) -> Question:
     )
 
 
-def _shared(body: dict[str, Any], call: Call) -> dict[str, Any]:
+def _shared(body: dict[str, Any], call: EngineRequest) -> dict[str, Any]:
     options = body.get("options") or {}
     limit = options.get("num_predict")
     return {

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from ..rows import Rows
 from .chat import CHAT, TOOL
 from .completions import COMPLETIONS
 from .embeddings import EMBEDDINGS
+from .rows import Rows
 
 __all__ = ["CHAT", "COMPLETIONS", "EMBEDDINGS", "ENDPOINTS", "TOOL", "field_rows"]
 

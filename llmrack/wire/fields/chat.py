@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import kinds, responseformat, tools
-from ..kinds import Kind
-from ..rows import Bad, Field, Good, Rows, rows
-from . import shared
+from ..chat import response_format, tools
+from . import shared, types
+from .rows import Bad, Field, Good, Rows, rows
+from .types import Kind
 
 _MESSAGES = [{"role": "user", "content": "hi"}]
 TOOL: dict[str, Any] = {
@@ -145,7 +145,7 @@ CHAT: Rows = rows(
     Field(
         "parallel_tool_calls",
         "yes",
-        kinds.boolean(),
+        types.boolean(),
         "`false` yields at most one call.",
         (Good(False, beside=_TOOLED), Good(True)),
         (Bad("no"),),
@@ -154,7 +154,7 @@ CHAT: Rows = rows(
     Field(
         "response_format",
         "yes",
-        Kind(responseformat.read, {"$ref": "#/components/schemas/ResponseFormat"}),
+        Kind(response_format.read, {"$ref": "#/components/schemas/ResponseFormat"}),
         '`{type: "json_object"}` becomes Ollama\'s `format: "json"`; `{type: "json_schema"}` its schema-constrained '
         "decoding. The answer is always JSON unless it was cut at its length; with `strict: true` it also validates "
         "against your schema. One that does not is asked for once more, then it is a 502, in a stream an error chunk.",
@@ -181,7 +181,7 @@ CHAT: Rows = rows(
     Field(
         "reasoning_effort",
         "yes",
-        kinds.one_of("none", "minimal", "low", "medium", "high", "xhigh", "max"),
+        types.one_of("none", "minimal", "low", "medium", "high", "xhigh", "max"),
         "Becomes Ollama's `think` on models with the reasoning capability; the reasoning comes back as "
         "`reasoning_content`. Other models ignore it, and `x-llmrack-ignored` says so.",
         (Good("low"), Good("none")),
@@ -191,7 +191,7 @@ CHAT: Rows = rows(
     Field(
         "logprobs",
         "yes",
-        kinds.boolean(),
+        types.boolean(),
         "Log-probabilities of the answer's tokens; needs Ollama 0.12.11 or later on the server.",
         (Good(True, {"logprobs": True}), Good(False)),
         (Bad(1), Bad("true")),
@@ -200,7 +200,7 @@ CHAT: Rows = rows(
     Field(
         "top_logprobs",
         "yes",
-        kinds.integer(0, 20),
+        types.integer(0, 20),
         "How many alternatives to list for each token; goes with `logprobs: true`.",
         (Good(3, {"top_logprobs": 3}, {"logprobs": True}), Good(0)),
         (Bad(21), Bad(-1), Bad(3), Bad("3")),
@@ -211,7 +211,7 @@ CHAT: Rows = rows(
     Field(
         "functions",
         "no",
-        kinds.refused("functions was replaced by tools; send tools.", unless=([],)),
+        types.refused("functions was replaced by tools; send tools.", unless=([],)),
         "A 400: send `tools`.",
         (Good([]),),
         (Bad([{"name": "f"}]),),
@@ -219,7 +219,7 @@ CHAT: Rows = rows(
     Field(
         "function_call",
         "no",
-        kinds.refused("function_call was replaced by tool_choice; send tool_choice.", unless=("auto", "none")),
+        types.refused("function_call was replaced by tool_choice; send tool_choice.", unless=("auto", "none")),
         "A 400: send `tool_choice`.",
         (Good("none"),),
         (Bad({"name": "f"}),),
@@ -227,7 +227,7 @@ CHAT: Rows = rows(
     Field(
         "modalities",
         "no",
-        kinds.refused('Only text can be produced: modalities may be ["text"].', unless=(["text"],)),
+        types.refused('Only text can be produced: modalities may be ["text"].', unless=(["text"],)),
         'Text only: anything but `["text"]` is a 400.',
         (Good(["text"]),),
         (Bad(["text", "audio"]),),
@@ -235,7 +235,7 @@ CHAT: Rows = rows(
     Field(
         "audio",
         "no",
-        kinds.refused("audio is not supported: only text can be produced."),
+        types.refused("audio is not supported: only text can be produced."),
         "A 400: only text can be produced.",
         (),
         (Bad({"voice": "alloy", "format": "mp3"}),),
@@ -243,22 +243,22 @@ CHAT: Rows = rows(
     Field(
         "web_search_options",
         "no",
-        kinds.refused("web_search_options is not supported: the models do not search the web."),
+        types.refused("web_search_options is not supported: the models do not search the web."),
         "A 400: the models do not search the web.",
         (),
         (Bad({}),),
     ),
     shared.USER,
-    shared.without_effect("metadata", kinds.mapping(), "Kept nowhere.", {"run": "7"}, (Bad("x"),)),
-    shared.without_effect("store", kinds.boolean(), "Answers are never stored.", True, (Bad("x"),)),
-    shared.without_effect("service_tier", kinds.anything(), "There is one tier.", "auto"),
-    shared.without_effect("prompt_cache_key", kinds.anything(), "Ollama reuses prompts by itself.", "k"),
+    shared.without_effect("metadata", types.mapping(), "Kept nowhere.", {"run": "7"}, (Bad("x"),)),
+    shared.without_effect("store", types.boolean(), "Answers are never stored.", True, (Bad("x"),)),
+    shared.without_effect("service_tier", types.anything(), "There is one tier.", "auto"),
+    shared.without_effect("prompt_cache_key", types.anything(), "Ollama reuses prompts by itself.", "k"),
     shared.without_effect(
-        "prompt_cache_retention", kinds.anything(), "Ollama decides how long it keeps a prompt.", "24h"
+        "prompt_cache_retention", types.anything(), "Ollama decides how long it keeps a prompt.", "24h"
     ),
-    shared.without_effect("safety_identifier", kinds.anything(), "Kept nowhere; `user` is.", "s"),
-    shared.without_effect("verbosity", kinds.anything(), "Ask for it in the prompt.", "low"),
+    shared.without_effect("safety_identifier", types.anything(), "Kept nowhere; `user` is.", "s"),
+    shared.without_effect("verbosity", types.anything(), "Ask for it in the prompt.", "low"),
     shared.without_effect(
-        "prediction", kinds.anything(), "Neither the answer nor its speed changes.", {"type": "content"}
+        "prediction", types.anything(), "Neither the answer nor its speed changes.", {"type": "content"}
     ),
 )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from .. import kinds
-from ..rows import Bad, Field, Good, Rows, rows
-from . import shared
+from . import shared, types
+from .rows import Bad, Field, Good, Rows, rows
 
 MAX_PROMPTS = 32
 
@@ -13,7 +12,7 @@ COMPLETIONS: Rows = rows(
     Field(
         "prompt",
         "required",
-        kinds.texts(
+        types.texts(
             MAX_PROMPTS,
             "prompt as token ids is not supported: every model has its own vocabulary. Send text.",
         ),
@@ -25,7 +24,7 @@ COMPLETIONS: Rows = rows(
     Field(
         "suffix",
         "yes",
-        kinds.text(),
+        types.text(),
         "Text after the gap, on models with the insert capability; a 400 on others.",
         (Good("}", {"suffix": "}"}, {"model": "qwen-2.5-coder-7b"}), Good("")),
         (Bad("}"), Bad(1)),
@@ -40,7 +39,7 @@ COMPLETIONS: Rows = rows(
     Field(
         "echo",
         "yes",
-        kinds.boolean(),
+        types.boolean(),
         "Puts the prompt before the answer. Not together with `logprobs`: Ollama has none for prompts.",
         (Good(True), Good(False)),
         (Bad(True, beside={"logprobs": 1}), Bad("yes")),
@@ -49,7 +48,7 @@ COMPLETIONS: Rows = rows(
     Field(
         "logprobs",
         "yes",
-        kinds.integer(0, 5),
+        types.integer(0, 5),
         "Log-probabilities of the answer's tokens, with so many alternatives; needs Ollama 0.12.11 or later.",
         (Good(2, {"logprobs": True, "top_logprobs": 2}), Good(0, {"logprobs": True})),
         (Bad(6), Bad(True), Bad("1")),
@@ -57,7 +56,7 @@ COMPLETIONS: Rows = rows(
     Field(
         "best_of",
         "1 only",
-        kinds.only_one("best_of > 1 is not supported; call the endpoint multiple times"),
+        types.only_one("best_of > 1 is not supported; call the endpoint multiple times"),
         "`best_of > 1` is a 400.",
         (Good(1),),
         (Bad(2), Bad(0)),

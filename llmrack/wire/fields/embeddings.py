@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from .. import kinds
-from ..rows import Bad, Field, Good, Rows, rows
-from . import shared
+from . import shared, types
+from .rows import Bad, Field, Good, Rows, rows
 
 MAX_INPUTS = 2048
 
@@ -12,7 +11,7 @@ EMBEDDINGS: Rows = rows(
     Field(
         "model",
         "required",
-        kinds.text(256),
+        types.text(256),
         "An embedding model from the catalog.",
         (Good("nomic-embed", {"model": "nomic-embed-text"}),),
         (Bad("phi-3-mini"), Bad("ada"), Bad(None)),
@@ -20,7 +19,7 @@ EMBEDDINGS: Rows = rows(
     Field(
         "input",
         "required",
-        kinds.texts(
+        types.texts(
             MAX_INPUTS,
             "input as token ids is not supported: every model has its own vocabulary. Send text; in LangChain, set "
             "check_embedding_ctx_length=False.",
@@ -33,7 +32,7 @@ EMBEDDINGS: Rows = rows(
     Field(
         "encoding_format",
         "yes",
-        kinds.one_of("float", "base64"),
+        types.one_of("float", "base64"),
         "`float` is a list of numbers, `base64` the same as little-endian float32.",
         (Good("float"), Good("base64")),
         (Bad("int8"), Bad(1)),
@@ -42,7 +41,7 @@ EMBEDDINGS: Rows = rows(
     Field(
         "dimensions",
         "yes",
-        kinds.integer(1),
+        types.integer(1),
         "Keeps so many leading dimensions, normalised again. More than the model has is a 400.",
         (Good(256, {"dimensions": 256}), Good(768)),
         (Bad(0), Bad(769), Bad("256")),

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import kinds
-from ..kinds import Kind
-from ..rows import Bad, Field, Good
+from . import types
+from .rows import Bad, Field, Good
+from .types import Kind
 
 
 def sampling(name: str, low: float, high: float, notes: str, good: float, default: str = "") -> Field:
     return Field(
         name,
         "yes",
-        kinds.number(low, high),
+        types.number(low, high),
         notes,
         (Good(good, {"options": {name: good}}), Good(low, {"options": {name: low}}), Good(high)),
         (Bad(high + 0.5), Bad(low - 0.5), Bad("1"), Bad(True)),
@@ -29,7 +29,7 @@ def without_effect(name: str, kind: Kind, notes: str, good: Any, bad: tuple[Bad,
 MODEL = Field(
     "model",
     "required",
-    kinds.text(256),
+    types.text(256),
     "An id from the catalog, plain: no `openai/` prefix.",
     (Good("phi-3-mini", {"model": "phi3:mini"}),),
     (Bad("gpt-4o"), Bad("openai/phi-3-mini"), Bad("nomic-embed"), Bad(7)),
@@ -37,7 +37,7 @@ MODEL = Field(
 STREAM = Field(
     "stream",
     "yes",
-    kinds.boolean(),
+    types.boolean(),
     "Server-Sent Events, terminated by `data: [DONE]`.",
     (Good(True, {"stream": True}), Good(False, {"stream": False})),
     (Bad("true"), Bad(1)),
@@ -46,7 +46,7 @@ STREAM = Field(
 STREAM_OPTIONS = Field(
     "stream_options",
     "yes",
-    kinds.options(include_usage=kinds.boolean()),
+    types.options(include_usage=types.boolean()),
     "`{include_usage: true}` adds one chunk with empty `choices` and the `usage` before `[DONE]`.",
     (Good({"include_usage": True}, beside={"stream": True}), Good({})),
     (Bad("usage"), Bad({"include_usage": "yes"}, "stream_options.include_usage")),
@@ -55,7 +55,7 @@ STREAM_OPTIONS = Field(
 STOP = Field(
     "stop",
     "yes",
-    kinds.stop_strings(4),
+    types.stop_strings(4),
     "A string, or a list of up to 4.",
     (Good("\n", {"options": {"stop": ["\n"]}}), Good(["a", "b"], {"options": {"stop": ["a", "b"]}}), Good([])),
     (Bad(["a", "b", "c", "d", "e"]), Bad([1], "stop[0]"), Bad(1)),
@@ -63,7 +63,7 @@ STOP = Field(
 SEED = Field(
     "seed",
     "yes",
-    kinds.integer(-(2**63), 2**63 - 1),
+    types.integer(-(2**63), 2**63 - 1),
     "Forwarded. The same seed, request and model give the same answer on the same machine, as far as Ollama can.",
     (Good(7, {"options": {"seed": 7}}), Good(0, {"options": {"seed": 0}}), Good(-1)),
     (Bad("7"), Bad(1.5), Bad(2**63)),
@@ -71,7 +71,7 @@ SEED = Field(
 USER = Field(
     "user",
     "accepted",
-    kinds.text(512),
+    types.text(512),
     "Stored with the usage of the request; has no effect on the answer.",
     (Good("user-1234"),),
     (Bad(1), Bad("x" * 513)),
@@ -80,7 +80,7 @@ _N_SENTENCE = "n > 1 is not supported; call the endpoint multiple times"
 N = Field(
     "n",
     "1 only",
-    kinds.only_one(_N_SENTENCE),
+    types.only_one(_N_SENTENCE),
     "`n > 1` is a 400. Call the endpoint multiple times.",
     (Good(1),),
     (Bad(2), Bad(0), Bad("1")),
@@ -89,7 +89,7 @@ N = Field(
 LOGIT_BIAS = Field(
     "logit_bias",
     "no",
-    kinds.refused("logit_bias is not supported: the model server has no such setting.", unless=({},)),
+    types.refused("logit_bias is not supported: the model server has no such setting.", unless=({},)),
     "A 400: Ollama has no such setting. An empty object is let through.",
     (Good({}),),
     (Bad({"50256": -100}),),
@@ -107,7 +107,7 @@ def max_tokens(name: str, notes: str) -> Field:
     return Field(
         name,
         "yes",
-        kinds.integer(1),
+        types.integer(1),
         notes,
         (Good(100, {"options": {"num_predict": 100}}), Good(1), Good(65536)),
         (Bad(0), Bad(-1), Bad("100"), Bad(1.5)),

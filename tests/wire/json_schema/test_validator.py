@@ -13,14 +13,13 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from referencing import Registry
 
-from llmrack.engines.sandbox import schemas as sandbox
-from llmrack.engines.sandbox.hints import Hints
+from llmrack.engines.sandbox.instances import instance as sandbox
+from llmrack.engines.sandbox.instances.hints import Hints
 from llmrack.errors import InvalidRequest
-from llmrack.wire import schemas
-from llmrack.wire.json_schema import patterns, reading
+from llmrack.wire.json_schema import inline, patterns, reading
 from llmrack.wire.json_schema.time_budget import TooCostly
+from llmrack.wire.json_schema.validation import Checker
 from llmrack.wire.json_schema.validator import Steps, bounded, canonical
-from llmrack.wire.validation import Checker
 
 
 def judge(schema: Any, most: int = 100_000) -> Any:
@@ -169,15 +168,15 @@ def without_re(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.mark.parametrize("keyword", sorted({*Draft202012Validator.VALIDATORS, *reading._RULES}))
 def test_no_pattern_of_a_client_reaches_re(keyword: str, without_re: list[str]) -> None:
     patterns.compiled.cache_clear()
-    schemas._is_plain_pattern.cache_clear()
+    inline._is_plain_pattern.cache_clear()
     schema = with_pattern(keyword)
     instance = {SLOW_NAME: SLOW_NAME, "aaa": [SLOW_NAME, SLOW_NAME]}
     began = time.thread_time()
     for value in (instance, SLOW_NAME, [SLOW_NAME, instance]):
         try:
             Checker(schema, "x").fault(value)
-            plain = schemas.inline(schema, "x")
-            schemas.to_grammar(plain, schemas.Budget("x"))
+            plain = inline.inline(schema, "x")
+            inline.to_grammar(plain, inline.Budget("x"))
             sandbox.instance({**schema, "type": "object"}, Hints(SLOW_NAME), "x")
         except InvalidRequest:
             continue

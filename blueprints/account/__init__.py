@@ -1,0 +1,1 @@
+"""Signing up and in, and what people change about themselves."""

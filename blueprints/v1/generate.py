@@ -1,0 +1,56 @@
+"""What chat and text completions have in common: one parsed question, answered whole or as a stream."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable
+
+from flask import Response, g
+
+from llmrack.catalog import Catalog
+from llmrack.clients.images import Fetcher
+from llmrack.inference import complete, stream
+from llmrack.wire.chat import request as chat_request
+from llmrack.wire.parsed import Features, ParsedRequest
+
+from ..extensions import loaded_context
+from . import body
+from .responses import answer_reply, close_call, open_call, sse_reply
+
+Parse = Callable[[bytes, Catalog, Features], ParsedRequest]
+
+
+def parse_chat(raw: bytes, catalog: Catalog, features: Features) -> chat_request.ChatRequest:
+    """A chat request with every image in it; those named by URL are fetched before anything is reserved for it."""
+    ask = chat_request.parse(raw, catalog, features)
+    if ask.conversation.image_urls:
+        _fetcher().fill(ask.conversation)
+    return ask
+
+
+@functools.cache
+def _fetcher() -> Fetcher:
+    return Fetcher()
+
+
+def answer(parse: Parse) -> Response:
+    """The answer to the body of this request, for `g.caller`."""
+    return answer_to(body.read(), parse)
+
+
+def answer_to(raw: bytes, parse: Parse) -> Response:
+    """The answer to a body that was read or made elsewhere, for `g.caller`."""
+    context, caller = loaded_context(), g.caller
+    ask = parse(raw, context.catalog, context.engines.features(caller.mode))
+    call = open_call()
+    created = int(time.time())
+    try:
+        if ask.stream:
+            return sse_reply(stream.start(ask, caller, context, call, created), ask)
+        reply = answer_reply(complete.complete(ask, caller, context, call, created), ask)
+    except BaseException:
+        close_call()
+        raise
+    close_call()
+    return reply

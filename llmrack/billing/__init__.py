@@ -1,0 +1,1 @@
+"""Plans, payments, credits and statements."""

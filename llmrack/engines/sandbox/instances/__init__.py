@@ -1,0 +1,1 @@
+"""Values that hold a JSON Schema."""

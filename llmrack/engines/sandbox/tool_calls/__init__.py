@@ -1,0 +1,1 @@
+"""Whether test mode calls a tool, and with what."""

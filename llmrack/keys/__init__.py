@@ -1,0 +1,1 @@
+"""API keys: made, changed, revoked, and looked up on every request."""

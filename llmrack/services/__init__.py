@@ -1,1 +1,0 @@
-"""What the product does: keys, limits, metering, inference."""

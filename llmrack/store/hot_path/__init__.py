@@ -1,0 +1,1 @@
+"""What makes the statements of every request cheap."""

@@ -1,0 +1,5 @@
+"""The tables. All are imported here, so that the metadata is whole."""
+
+from . import accounts, billing, usage
+
+__all__ = ["accounts", "billing", "usage"]

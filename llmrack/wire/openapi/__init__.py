@@ -1,0 +1,1 @@
+"""The OpenAPI document and what it is put together from."""
