@@ -73,18 +73,15 @@ def on_starting(server):
 
 def post_worker_init(worker):
     """Tell the application which worker it runs in, so that streams end in a known way when that worker stops, and
-    start the meter's background work, which a process that only runs a command has no use for."""
+    start the background work, which a process that only runs a command has no use for."""
     from blueprints.extensions import watch
-    from server import background, responses, wal_checkpoints
-    from server.sweeper import Sweeper
+    from server import background, responses
 
     watch.follow_worker(lambda: not worker.alive, _settings.graceful_timeout_s)
     context = worker.wsgi.extensions["llmrack"]
     context.store.share_commits()
     context.engines.live_features.features()
-    wal_checkpoints.start(context.store)
-    Sweeper(context.meter, also=lambda: context.refusals.flush(context.store)).start()
-    background.start(worker.wsgi)
+    background.start_all(worker.wsgi)
     responses.install(worker.cfg, _settings.write_timeout_s)
     # Behind a proxy every connection has the proxy's address, and bounding clients is the proxy's business.
     worker.bound_addresses(0 if _settings.trusted_proxies else _settings.connections_per_address)

@@ -16,8 +16,8 @@ from llmrack.metering.refusals import KEPT_DAYS, LISTED_PER_HOUR, Refusals, Refu
 from llmrack.metering.reports import Range
 from llmrack.store.tables.base import microseconds
 from llmrack.store.tables.usage import Refusal, RefusalHour
-from server.sweeper import Sweeper
-from tests.server.test_sweeper import Outage
+from server.background import Job, beat
+from tests.server.test_background import Outage
 from tests.support.stores import Desk
 
 Make = Callable[[int], Refused]
@@ -105,7 +105,7 @@ def test_workers_that_write_at_the_same_moment_keep_one_bound(desk: Desk) -> Non
 
 def test_what_an_outage_keeps_from_being_written_is_written_after_it(desk: Desk) -> None:
     log, make = Refusals(), maker(desk, desk.caller())
-    sweeper = Sweeper(desk.meter, interval_s=0.02, also=lambda: log.flush(desk.store))
+    sweeper = Job("beat", 0.02, lambda: beat(desk.meter, lambda: log.flush(desk.store)))
     with Outage(desk.store):
         sweeper.start()
         for number in range(100):

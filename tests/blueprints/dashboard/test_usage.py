@@ -156,18 +156,18 @@ def test_mails_go_out_at_80_and_100_percent_once_a_day(
     now = datetime.now(UTC)
 
     def mails() -> list[str]:
-        background.send_due(app, now)
-        background.send_due(app, now)
+        background.send_budget_mails(app, now)
+        background.send_budget_mails(app, now)
         return [mail.subject for mail in post.sent if mail.to == email]
 
     load.use(now, 7000, 900)
     assert mails() == []
     load.use(now, 50, 50)
-    background.send_due(app, now)
+    background.send_budget_mails(app, now)
     post.last(email, "80%")
     assert len(mails()) == 1
     load.use(now, 1500, 500)
-    background.send_due(app, now)
+    background.send_budget_mails(app, now)
     assert "10,000 of the 10,000 tokens" in post.last(email, "used up").text
     assert len(mails()) == 2
 
@@ -181,10 +181,10 @@ def test_whoever_switched_the_mails_off_gets_none(
     assert member.post("/dashboard/settings/mails").status_code == 303
     assert people.find(context.store, email) is not None
     load.use(datetime.now(UTC), 9000, 900)
-    background.send_due(app, datetime.now(UTC))
+    background.send_budget_mails(app, datetime.now(UTC))
     assert [mail for mail in post.sent if mail.to == email] == []
     member.post("/dashboard/settings/mails", {"budget": "1"})
-    assert background.send_due(app, datetime.now(UTC)) == 1
+    assert background.send_budget_mails(app, datetime.now(UTC)) == 1
 
 
 def refuse(app: Flask, secret: str, **fields: object) -> str:

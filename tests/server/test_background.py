@@ -10,7 +10,7 @@ from llmrack.errors import Unavailable
 from llmrack.metering.meter import Meter, Settlement
 from llmrack.store.clock import DatabaseClock
 from llmrack.store.database import Store
-from server.sweeper import Sweeper
+from server.background import Job, beat
 from tests.support.stores import Clock, Desk
 
 
@@ -84,8 +84,8 @@ def test_a_killed_settlement_is_booked_by_the_next_beat(desk: Desk, monkeypatch:
 def test_the_sweeper_beats_at_its_start_and_then_on_its_timer(desk: Desk) -> None:
     request_id = desk.admit(desk.caller())
     desk.clock.forward(seconds=21)
-    sweeper = Sweeper(Meter(desk.store, clock=desk.clock, owner="another-worker"), interval_s=0.05)
-    sweeper.start()
+    other = Meter(desk.store, clock=desk.clock, owner="another-worker")
+    sweeper = Job("beat", 0.05, lambda: beat(other)).start()
     deadline = time.monotonic() + 5
     while desk.row(request_id).state == "open":
         assert time.monotonic() < deadline
@@ -100,9 +100,8 @@ def test_the_sweeper_beats_at_its_start_and_then_on_its_timer(desk: Desk) -> Non
 
 def test_the_sweeper_outlives_an_outage(desk: Desk) -> None:
     request_id = desk.admit(desk.caller())
-    sweeper = Sweeper(desk.meter, interval_s=0.02)
     with Outage(desk.store):
-        sweeper.start()
+        sweeper = Job("beat", 0.02, lambda: beat(desk.meter)).start()
         desk.meter.settle(request_id, Settlement("completed", 10, 5))
         time.sleep(0.1)
     deadline = time.monotonic() + 5
