@@ -59,7 +59,9 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
         MAX_CONTENT_LENGTH=values.max_body_bytes,
     )
     if values.trusted_proxies:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=values.trusted_proxies, x_proto=values.trusted_proxies)
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign] # as its documentation says
+            app.wsgi_app, x_for=values.trusted_proxies, x_proto=values.trusted_proxies
+        )
     db.init_app(app)
     Migrate(app, db, directory=str(settings.ROOT / "migrations"))
     with app.app_context():

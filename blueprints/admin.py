@@ -183,7 +183,7 @@ def _done(line: AccountLine, sentence: str) -> Any:
 @bp.get("/audit")
 def log() -> Any:
     before, has_owners = params.row_id("before"), "owners" in request.args
-    shown = {"owners": 1} if has_owners else {}
+    shown: dict[str, Any] = {"owners": 1} if has_owners else {}
     found = audit.entries(context.store, before_id=before, limit=overview.PAGE + 1, has_owners=has_owners)
     page = found[: overview.PAGE]
     older = url_for(".log", before=page[-1].id, **shown) if len(found) > len(page) else None

@@ -13,7 +13,7 @@ class _NotWaiting(Exception):
     """gunicorn's reload need not wait until the old workers have gone."""
 
 
-class Arbiter(arbiter.Arbiter):  # type: ignore[misc] # gunicorn has no types
+class Arbiter(arbiter.Arbiter):
     """Workers are serving, or retiring: told to end their streams, and not counted any more."""
 
     _is_reloading = False

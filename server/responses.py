@@ -60,6 +60,8 @@ class OneSend(wsgi.Response):
     """
 
     _head = b""
+    headers: list[tuple[str, str]]
+    headers_sent: bool
     write_timeout_s: float | None = None
 
     def process_headers(self, headers: list[tuple[str, str]]) -> None:

@@ -48,7 +48,7 @@ class Addresses:
             del self._open[address]
 
 
-class Worker(ggevent.GeventWorker):  # type: ignore[misc] # gunicorn has no types
+class Worker(ggevent.GeventWorker):
     """A connection is answered, or refused with a 503 when its address has too many."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -87,7 +87,8 @@ def _ask_to_sign_in() -> Response:
 
 def viewer() -> Viewer:
     """Who is signed in, in a view that only signed-in people reach."""
-    return current_user.viewer
+    mine: Viewer = current_user.viewer
+    return mine
 
 
 def is_signed_in() -> bool:

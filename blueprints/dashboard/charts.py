@@ -87,5 +87,5 @@ def _round_up(value: int) -> int:
     """The end of the axis: the next 1, 2 or 5 followed by zeros; even, so that its half is whole."""
     if value <= 2:
         return 2
-    size = 10 ** int(math.log10(value))
+    size: int = 10 ** int(math.log10(value))
     return next(step * size for step in (1, 2, 4, 6, 8, 10) if step * size >= value and step * size % 2 == 0)

@@ -110,7 +110,7 @@ class KeyForm(PageForm):
 
     def expires_at(self, now: datetime) -> datetime | None:
         if self.expiry.data == "on":
-            return _end_of(self.expires_on.data)  # type: ignore[arg-type]
+            return _end_of(self.expires_on.data)
         return now + timedelta(days=int(self.expiry.data)) if self.expiry.data else None
 
     @property

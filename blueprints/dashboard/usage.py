@@ -81,18 +81,23 @@ def _wanted(now: datetime) -> tuple[Range, dict[str, Any]]:
     span = args.get("range", "30d")
     span = span if span in dict(RANGES) else "30d"
     first, last = _days(span, today)
+    mode, model, key_id = (
+        "test" if args.get("mode") == "test" else "live",
+        args.get("model") or None,
+        params.row_id("key"),
+    )
     chosen = {
         "range": span,
         "from": (first or today - timedelta(days=1)).isoformat(),
         "to": last.isoformat(),
-        "mode": "test" if args.get("mode") == "test" else "live",
-        "model": args.get("model") or None,
-        "key": params.row_id("key"),
+        "mode": mode,
+        "model": model,
+        "key": key_id,
         "measure": args["measure"] if args.get("measure") in MEASURES else "tokens",
         "show": "errors" if args.get("show") == "errors" else "all",
         "group": args["group"] if args.get("group") in GROUPS else "model",
     }
-    wanted = Range(viewer().account_id, chosen["mode"], first, last, chosen["model"], chosen["key"])
+    wanted = Range(viewer().account_id, mode, first, last, model, key_id)
     return wanted, chosen
 
 

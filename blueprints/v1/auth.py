@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import wraps
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from flask import g, request
 
@@ -13,6 +13,9 @@ from llmrack.errors import PermissionRefused
 from llmrack.keys import authentication
 
 from ..extensions import loaded_context
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def authenticate() -> None:
@@ -33,19 +36,20 @@ _OTHER_NAMES = tuple("HTTP_" + name.upper().replace("-", "_") for name in OTHER_
 def _secret(environ: dict[str, Any]) -> str | None:
     """What follows `Bearer`, or the whole header when it is of another kind; else the value of one of the other
     headers; None when no header holds a key."""
-    header = environ.get("HTTP_AUTHORIZATION")
+    header: str | None = environ.get("HTTP_AUTHORIZATION")
     if header is None:
-        return next((environ[name].strip() for name in _OTHER_NAMES if name in environ), None)
+        other: str | None = next((environ[name].strip() for name in _OTHER_NAMES if name in environ), None)
+        return other
     scheme, _, rest = header.strip().partition(" ")
     return rest.strip() if scheme.lower() == "bearer" else header
 
 
-def needs(permission: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def needs(permission: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Refuse keys without `permission` with 403."""
 
-    def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
+    def decorate(view: Callable[P, R]) -> Callable[P, R]:
         @wraps(view)
-        def checked(*args: Any, **kwargs: Any) -> Any:
+        def checked(*args: P.args, **kwargs: P.kwargs) -> R:
             if permission not in g.caller.permissions:
                 raise PermissionRefused(
                     f"This key lacks the permission '{permission}'. Use a key that has it, or make a new one."

@@ -33,7 +33,7 @@ def bundle_url(kind: str, names: list[str]) -> str:
 @bp.get("/assets/<kind>/<names>")
 def bundle(kind: str, names: str) -> Response:
     found = _bundle(*_paths(kind, names))
-    is_packed = "gzip" in request.accept_encodings
+    is_packed = request.accept_encodings.quality("gzip") > 0
     response = Response(found.packed if is_packed else found.plain, content_type=f"{TYPES[kind]}; charset=utf-8")
     response.headers["Cache-Control"] = FOREVER if request.args.get("v") == found.hash else "no-cache"
     response.headers["Vary"] = "Accept-Encoding"

@@ -19,7 +19,7 @@ def pack(response: Response) -> Response:
     response.headers.setdefault("Cache-Control", "no-cache")
     response.vary.update(("Accept", "Accept-Encoding", "Cookie"))
     response.make_conditional(request)
-    if response.status_code == 200 and len(body) >= SMALLEST and "gzip" in request.accept_encodings:
+    if response.status_code == 200 and len(body) >= SMALLEST and request.accept_encodings.quality("gzip") > 0:
         response.set_data(_packed(body))
         response.headers["Content-Encoding"] = "gzip"
     return response

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from ..catalog import Catalog, Model
+from ..catalog import Model
 from ..money import usd_per_million
 
 
-def listing(catalog: Catalog) -> dict[str, Any]:
-    return {"object": "list", "data": [one(model) for model in catalog]}
+def listing(models: Iterable[Model]) -> dict[str, Any]:
+    return {"object": "list", "data": [one(model) for model in models]}
 
 
 def one(model: Model) -> dict[str, Any]:

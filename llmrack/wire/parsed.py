@@ -115,9 +115,11 @@ class ParsedRequest(Protocol):
     replaced: tuple[str, ...]
     prompt_tokens: int
     output_tokens: int
-    prompt_sizes: Sequence[PromptSize]
     must_call: bool
     schemas: dict[str, Any]
+
+    @property
+    def prompt_sizes(self) -> Sequence[PromptSize]: ...
 
     def least_prompt_tokens(self) -> int:
         """So many tokens the prompts have whatever the tokenizer."""
@@ -142,7 +144,9 @@ class ParsedEmbedding(Protocol):
     replaced: tuple[str, ...]
     prompt_tokens: int
     output_tokens: int
-    prompt_sizes: Sequence[PromptSize]
+
+    @property
+    def prompt_sizes(self) -> Sequence[PromptSize]: ...
 
     def least_prompt_tokens(self) -> int: ...
 

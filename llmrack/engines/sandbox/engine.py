@@ -82,6 +82,9 @@ class Sandbox:
     def version(self) -> str:
         return "sandbox"
 
+    def close(self) -> None:
+        """It holds nothing."""
+
     def model_info(self, name: str) -> dict[str, Any]:
         return {}
 
