@@ -177,6 +177,7 @@ class RateLimited(ApiError):
         "tokens_per_minute": "The tokens of the last 60 seconds are used up.",
         "tokens_per_day": "The budget of the day is used up, or too small for the prompt.",
         "concurrent_requests": "As many requests as the plan allows are being answered.",
+        "unread_answers": "Large answers of before were not read yet.",
     }
 
 
@@ -218,6 +219,7 @@ class Unavailable(ApiError):
     codes = {
         "unavailable": "The database or the store of counters cannot be reached.",
         "too_many_connections": "The address has as many connections open as it may.",
+        "too_many_unread_answers": "Large answers of many accounts wait for their readers.",
     }
 
 

@@ -11,6 +11,7 @@ from llmrack.engines.base import EngineRequest
 from llmrack.inference.complete import Answer
 from llmrack.metering.limits import LimitState
 from server.connections import Entry
+from server.unread import LARGE_BYTES, Unread
 
 from ..extensions import context, watch
 
@@ -54,8 +55,17 @@ class Reply(Response):
         return self.response
 
 
+_unread = Unread()
+
+
 def open_call() -> EngineRequest:
-    """The engine's view of this request, abandoned as soon as its client leaves or the worker must stop."""
+    """The engine's view of this request, abandoned as soon as its client leaves or the worker must stop.
+
+    Raises RateLimited or Unavailable where too much waits to be read.
+    """
+    caller = g.get("caller")
+    if caller is not None:
+        _unread.require_room(caller.account_id)
     call = EngineRequest(g.request_id, context.settings.ping_interval_s)
     g.connection = watch.follow(client_socket(), on_gone=call.abandon, on_stop=lambda: call.abandon(is_shutdown=True))
     return call
@@ -83,7 +93,10 @@ def json_reply(body: bytes) -> Response:
 
 def answer_reply(answer: Answer, ask: Read) -> Response:
     g.token_limits = answer.limits
-    return _marked(json_reply(answer.body), ask)
+    reply = json_reply(answer.body)
+    if len(answer.body) >= LARGE_BYTES:
+        reply.response = _unread.hold(g.caller.account_id, answer.body)
+    return _marked(reply, ask)
 
 
 class Pieces(Protocol):
