@@ -18,7 +18,7 @@ from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from ..errors import Unavailable
 from .hot_path.fair_semaphore import FairSemaphore, WaitedTooLong
-from .hot_path.group_commit import GroupCommit, Work
+from .hot_path.group_commit import GroupCommit, Locked, Work
 from .hot_path.prepared import PreparedStatement, Transaction
 from .hot_path.row_cache import Row, RowCache
 from .tables.base import Base
@@ -84,6 +84,8 @@ class Store:
         self._driver: Any = engine.dialect.loaded_dbapi
         self._away = (self._driver.OperationalError, self._driver.InterfaceError)
         self._turns = FairSemaphore(POOL_SIZE)
+        # Where connections wait for a lock, waiting for a connection is part of the same time.
+        self._pool_wait_s = BUSY_DEADLINE_S if self.dialect == "sqlite" else POOL_WAIT_S
         self._group: GroupCommit | None = None
         self._kept: Any = None
         self._openings = self._changes = 0
@@ -95,9 +97,10 @@ class Store:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One transaction for Core statements, committed at the end. Nothing may yield to other greenlets inside."""
-        with self._translated(), self._turns.turn(POOL_WAIT_S), self.engine.connect() as connection:
+        deadline = time.monotonic() + BUSY_DEADLINE_S
+        with self._translated(), self._turns.turn(self._pool_wait_s), self.engine.connect() as connection:
             if self.dialect == "sqlite":
-                _retry_while_busy(lambda: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+                _retry_while_busy(lambda: connection.exec_driver_sql("BEGIN IMMEDIATE"), deadline)
             with _ended(connection):
                 yield connection
         self._changes += 1
@@ -105,7 +108,7 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection for Core queries that see one state of the database."""
-        with self._translated(), self._turns.turn(POOL_WAIT_S), self.engine.connect() as connection:
+        with self._translated(), self._turns.turn(self._pool_wait_s), self.engine.connect() as connection:
             if self.dialect == "sqlite":
                 connection.exec_driver_sql("BEGIN")
             with _ended(connection):
@@ -114,9 +117,10 @@ class Store:
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """`write` for prepared statements, on the driver's connection."""
+        deadline = time.monotonic() + BUSY_DEADLINE_S
         with self._translated(), self._borrowed() as connection:
             if self.dialect == "sqlite":
-                _retry_while_busy(lambda: connection.execute("BEGIN IMMEDIATE"))
+                _retry_while_busy(lambda: connection.execute("BEGIN IMMEDIATE"), deadline)
             yield self._on(connection)
             connection.commit()
 
@@ -135,7 +139,7 @@ class Store:
     def share_commits(self) -> None:
         """Let calls of `commit` that come together share one, from now on: for processes that serve requests."""
         if self.dialect == "sqlite":
-            self._group = GroupCommit(self._commit_on_kept)
+            self._group = GroupCommit(self._commit_on_kept, wait_s=BUSY_DEADLINE_S)
 
     def recall(self, statement: PreparedStatement, name: str, value: str) -> Row:
         """The one row of a query whose bind `name` is `value`, from memory while nothing but `commit` has written.
@@ -178,11 +182,11 @@ class Store:
             self._openings += 1
         return self._kept
 
-    def _commit_on_kept(self, work: Work[T]) -> T:
+    def _commit_on_kept(self, work: Work[T], deadline: float) -> T:
         with self._translated():
             try:
                 connection = self._keep()
-                _retry_while_busy(lambda: connection.execute("BEGIN IMMEDIATE"))
+                _retry_while_busy(lambda: connection.execute("BEGIN IMMEDIATE"), deadline)
                 result = work(self._on(connection))
                 connection.commit()
             except BaseException:
@@ -235,7 +239,7 @@ class Store:
         A greenlet may be killed while PostgreSQL still works on its statement; whoever got that connection next would
         read the answer meant for another request. So anything but an ordinary failure drops the connection.
         """
-        with self._turns.turn(POOL_WAIT_S):
+        with self._turns.turn(self._pool_wait_s):
             pooled: PoolProxiedConnection = self.engine.raw_connection()
             try:
                 yield pooled.dbapi_connection
@@ -269,7 +273,8 @@ def _forget_values(error: Exception) -> None:
 def _unavailable(error: Exception) -> Unavailable:
     _forget_values(error)
     log.error("the database failed: %s", getattr(error, "orig", None) or error)
-    return Unavailable("The database cannot be reached at the moment. Retry is safe.", retry_after_s=RETRY_AFTER_S)
+    kind = Locked if _is_busy(error) else Unavailable
+    return kind("The database cannot be reached at the moment. Retry is safe.", retry_after_s=RETRY_AFTER_S)
 
 
 @contextmanager
@@ -285,9 +290,8 @@ def _ended(connection: Connection) -> Iterator[None]:
     connection.commit()
 
 
-def _retry_while_busy(begin: Callable[[], Any]) -> None:
-    """Run `begin` until no other process writes; raises after `BUSY_DEADLINE_S`."""
-    deadline = time.monotonic() + BUSY_DEADLINE_S
+def _retry_while_busy(begin: Callable[[], Any], deadline: float) -> None:
+    """Run `begin` until no other process writes; raises at the deadline, which counts from when its caller came."""
     pause_s = 0.001
     while True:
         try:
@@ -333,8 +337,12 @@ def _set_up_sqlite(connection: sqlite3.Connection, record: Any) -> None:
 
 
 def _drop_if_gone(connection: Any, record: Any, proxy: Any) -> None:
-    """An idle connection has nothing to say, so reading it, which never waits, finds out whether the server left."""
+    """An idle connection has nothing to say, so reading it, which never waits, finds out whether the server left.
+
+    A server that is stopped in order says so before it leaves: the first reading gets that, the second the end.
+    """
     try:
+        connection.pgconn.consume_input()
         connection.pgconn.consume_input()
         is_idle = connection.info.transaction_status == 0
     except Exception:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from ...errors import ApiError
+from ...errors import ApiError, Unavailable
 from .prepared import Transaction
 
 log = logging.getLogger(__name__)
@@ -20,13 +21,18 @@ Work = Callable[[Transaction], T]
 AT_ONCE = 50
 
 
+class Locked(Unavailable):
+    """Another process writes, and has not stopped in time."""
+
+
 class _Entry(Generic[T]):
     """One transaction, and the event its owner waits for: it is committed, or has failed."""
 
-    __slots__ = ("done", "error", "result", "work")
+    __slots__ = ("came_at", "done", "error", "result", "work")
 
     def __init__(self, work: Work[T]) -> None:
         self.work = work
+        self.came_at = time.monotonic()
         self.result: T | None = None
         self.error: BaseException | None = None
         # gevent's event is compiled, its lock is not: 10 microseconds for the two transactions of a request.
@@ -40,11 +46,13 @@ class GroupCommit:
     answer and comes before its first write, so that it undoes nothing. Anything else undoes the whole transaction;
     then each work of it runs again alone, so that one that fails takes nobody with it.
 
-    Nobody but this thread touches the connection, so killing a greenlet that waits hurts no other request.
+    Only this thread touches the connection, so killing a greenlet that waits hurts no other request. `commit` waits for
+    other processes until a deadline; each work has `wait_s` from when it came, however many came before.
     """
 
-    def __init__(self, commit: Callable[[Work[Any]], Any]) -> None:
+    def __init__(self, commit: Callable[[Work[Any], float], Any], wait_s: float) -> None:
         self._commit = commit
+        self._wait_s = wait_s
         self._waiting: deque[_Entry[Any]] = deque()
         self._has_work = threading.Event()
         threading.Thread(target=self._run, name="group-commit", daemon=True).start()
@@ -66,13 +74,22 @@ class GroupCommit:
             self._has_work.clear()
             while self._waiting:
                 entries = [self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))]
-                self._work(entries)
+                try:
+                    self._work(entries)
+                except Locked as error:
+                    # The first has waited its time; those that came later have some left.
+                    late = time.monotonic() - self._wait_s
+                    self._waiting.extendleft(entry for entry in reversed(entries) if entry.came_at > late)
+                    entries = [entry for entry in entries if entry.came_at <= late]
+                    _fail(entries, error)
                 for entry in entries:
                     entry.done.set()
 
     def _work(self, entries: list[_Entry[Any]]) -> None:
         try:
-            self._commit(lambda tx: _all(entries, tx))
+            self._commit(lambda tx: _all(entries, tx), entries[0].came_at + self._wait_s)
+        except Locked:
+            raise
         except ApiError as error:
             _fail(entries, error)
         except Exception:
@@ -86,7 +103,7 @@ class GroupCommit:
     def _alone(self, entry: _Entry[Any]) -> None:
         entry.error = None
         try:
-            entry.result = self._commit(entry.work)
+            entry.result = self._commit(entry.work, entry.came_at + self._wait_s)
         except BaseException as error:
             entry.error = error
 

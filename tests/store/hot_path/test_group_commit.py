@@ -98,11 +98,11 @@ def test_a_later_transaction_works_after_one_that_broke(ledger: Ledger) -> None:
 
 
 def test_nobody_waits_for_ever_when_the_thread_itself_is_ended() -> None:
-    def end(work: Callable[[Transaction], Any]) -> None:
+    def end(work: Callable[[Transaction], Any], deadline: float) -> None:
         raise SystemExit
 
     with pytest.raises(SystemExit):
-        GroupCommit(end).run(lambda tx: None)
+        GroupCommit(end, wait_s=5).run(lambda tx: None)
 
 
 def test_a_change_by_this_process_is_seen_at_once_and_the_meters_commits_forget_nothing(ledger: Ledger) -> None:
