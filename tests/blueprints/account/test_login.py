@@ -163,7 +163,7 @@ def test_nobody_learns_by_content_or_time_whether_an_address_has_an_account(
 ) -> None:
     """200 requests for known and 200 for unknown addresses: equal answers, medians less than 5 ms apart."""
     known = [f"known{number}{path[1:]}@example.com" for number in range(200)]
-    hashed = people.passwords.hash(PASSWORD)
+    hashed = people.passwords.hash_password(PASSWORD)
     for who in known:
         make_known(app, who, hashed)
     unknown = [who.replace("known", "other") for who in known]

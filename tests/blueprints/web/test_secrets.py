@@ -54,14 +54,14 @@ class Broken(Exception):
 # Where the exceptions are raised: a function, and the request that reaches it.
 POINTS: list[tuple[object, str, str]] = [
     (people, "sign_up", "signup"),
-    (passwords, "hash", "signup"),
+    (passwords, "hash_password", "signup"),
     (passwords, "check", "signup"),
     (links, "make", "signup"),
     (people, "authenticate", "login"),
     (people, "find", "login"),
     (passwords, "verify", "login"),
     (throttle, "take", "login"),
-    (sessions, "open", "login"),
+    (sessions, "start", "login"),
     (totp, "check", "code"),
     (totp, "recover", "code"),
     (links, "use", "reset"),

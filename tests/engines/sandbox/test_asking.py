@@ -330,7 +330,7 @@ def test_a_model_without_tools_writes_its_forced_call_with_inert_arguments() -> 
 
 
 def test_the_page_of_test_mode_names_the_longest_request_and_the_code() -> None:
-    content = Path(__file__).parents[2] / "docs_content"
+    content = Path(__file__).parents[3] / "docs_content"
     page = (content / "test-mode" / "02-tools.md").read_text(encoding="utf-8")
     assert f"more than {asking.LONGEST_CHARS} characters" in page
     assert "#repeated_tool_call" in page
