@@ -115,9 +115,9 @@
     const dialog = make("dialog", { class: "dialog find-dialog", "aria-label": "Search" }, input, list, note, region);
     document.body.append(dialog);
 
-    async function open() {
+    async function open(opener) {
       if (dialog.open) return;
-      dialog.showModal();
+      window.llmrackShowDialog(dialog, opener);
       input.select();
       if (entries) return;
       const reply = await fetch("/docs/search.json");
@@ -173,9 +173,9 @@
       const isShortcut = (event.key === "k" && (event.ctrlKey || event.metaKey)) || (event.key === "/" && !isTyping);
       if (!isShortcut) return;
       event.preventDefault();
-      open();
+      open(document.activeElement);
     });
-    for (const button of buttons) button.addEventListener("click", open);
+    for (const button of buttons) button.addEventListener("click", () => open(button));
   }
 
   setUpContents();

@@ -314,7 +314,7 @@
     for (const [id, write] of Object.entries(window.llmrackSnippets)) {
       document.getElementById("view-code-" + id).textContent = write(form.dataset.baseUrl, request);
     }
-    part("code-dialog").showModal();
+    window.llmrackShowDialog(part("code-dialog"), part("code"));
   }
 
   form.addEventListener("submit", (event) => {

@@ -58,11 +58,19 @@
     });
   }
 
+  // Show a dialog; when it closes, the focus is at `opener` again. Browsers remember what had the focus, and some give
+  // none to a button that is clicked: https://developer.mozilla.org/en-US/docs/Web/HTML/Element/button#clicking_and_focus
+  function showDialog(dialog, opener) {
+    dialog.addEventListener("close", () => opener && opener.focus({ preventScroll: true }), { once: true });
+    dialog.showModal();
+  }
+  window.llmrackShowDialog = showDialog;
+
   // A dialog the server sent open becomes modal. With data-guard, Escape first asks: the text shows the question.
   function setUpDialogs() {
     for (const dialog of document.querySelectorAll("dialog[data-modal][open]")) {
       dialog.removeAttribute("open");
-      dialog.showModal();
+      showDialog(dialog, document.getElementById(dialog.dataset.returnsTo));
       const question = dialog.querySelector("[data-guard]");
       let hasCopied = false;
       dialog.addEventListener("copied", () => { hasCopied = true; });
@@ -73,12 +81,6 @@
         announce(question.textContent);
       });
     }
-    document.addEventListener("click", (event) => {
-      const opener = event.target.closest("[data-opens]");
-      if (!opener) return;
-      event.preventDefault();
-      document.getElementById(opener.dataset.opens).showModal();
-    });
   }
 
   // Tabs: without scripts every panel shows under its own heading. head.js has picked the panel of each group that shows.
