@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Flask, Request, Response, redirect, request, session, url_for
+from flask import Flask, Request, Response, current_app, g, redirect, request, session, url_for
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask_login import UserMixin, current_user, login_user
 from flask_wtf.csrf import generate_csrf
@@ -15,6 +15,7 @@ from itsdangerous import BadSignature, URLSafeSerializer
 
 from llmrack.accounts import sessions, tokens
 from llmrack.accounts.sessions import Viewer
+from llmrack.errors import Unavailable
 
 from ..extensions import context, login_manager
 
@@ -67,7 +68,8 @@ def init_app(app: Flask, *, is_https: bool) -> None:
     login_manager.session_protection = None
     login_manager.user_loader(_load)
     login_manager.unauthorized_handler(_ask_to_sign_in)
-    app.jinja_env.globals.update(csrf_token=generate_csrf, viewer=viewer)
+    app.jinja_env.globals.update(csrf_token=generate_csrf, viewer=viewer, known_viewer=known_viewer)
+    app.after_request(keep_private)
 
 
 def _cookie(name: str, *, is_https: bool) -> str:
@@ -98,6 +100,35 @@ def is_signed_in() -> bool:
 def is_signed_in_to(account_id: int) -> bool:
     """Whether this browser is signed in to that account."""
     return is_signed_in() and viewer().account_id == account_id
+
+
+def known_viewer() -> Viewer | None:
+    """Who is signed in, on pages that are for everybody: None for strangers, and while the database does not answer.
+
+    A visitor without a session costs nothing here. What was found goes to nobody else: `keep_private` sees to it.
+    """
+    g.is_personal = False
+    if current_app.config["SESSION_COOKIE_NAME"] not in request.cookies:
+        return None
+    try:
+        g.is_personal = is_signed_in()
+    except Unavailable:
+        return None
+    return viewer() if g.is_personal else None
+
+
+def is_personal() -> bool:
+    """Whether the answer names who is signed in."""
+    return bool(g.get("is_personal"))
+
+
+def keep_private(response: Response) -> Response:
+    """A page that names its reader is no page for the next one: browsers may keep it, and ask again each time."""
+    if "is_personal" in g:
+        response.vary.add("Cookie")
+    if is_personal() and not response.cache_control.no_store:
+        response.headers["Cache-Control"] = "private, no-cache"
+    return response
 
 
 def sign_in(account_id: int) -> None:

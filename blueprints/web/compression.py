@@ -7,6 +7,8 @@ import gzip
 
 from flask import Response, request
 
+from ..account import web_session
+
 SMALLEST = 1000
 
 
@@ -20,7 +22,14 @@ def pack(response: Response) -> Response:
     response.vary.update(("Accept", "Accept-Encoding", "Cookie"))
     response.make_conditional(request)
     if response.status_code == 200 and len(body) >= SMALLEST and request.accept_encodings.quality("gzip") > 0:
-        response.set_data(_packed(body))
+        if not web_session.is_personal():
+            response.set_data(_packed(body))
+        elif request.query_string or request.method == "POST":
+            # What a request brings along must not be compressed with a name: lengths would tell whether they are alike.
+            return response
+        else:
+            # One reader's copy is not worth keeping, and is made at the level that takes the least time.
+            response.set_data(gzip.compress(body, 1, mtime=0))
         response.headers["Content-Encoding"] = "gzip"
     return response
 
