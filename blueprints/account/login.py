@@ -1,4 +1,4 @@
-"""Signing up, in and out. What is said never tells whether an address has an account here."""
+"""Signing up, in and out. Where mail can be sent, what is said never tells whether an address has an account here."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ bp = Blueprint("account", __name__)
 csrf.protect(bp)
 
 WRONG = "The e-mail address or the password is wrong."
-# Without mail this page is all that anybody is told, so it must be true for a known address as well.
-SIGN_IN_NOW = "Sign in with the password you just chose. If this address had an account, its password still counts."
+WELCOME = "Your account is made, and you are signed in. Generate a key to use the API."
+KNOWN = "This address has an account here already. Sign in with its password."
 # How long a right password waits for the second factor.
 SECOND_FACTOR_S = 300
 
@@ -36,6 +36,8 @@ def signup() -> Any:
 
 @bp.post("/signup")
 def sign_up() -> Any:
+    if web_session.is_signed_in():
+        return redirect(url_for("dashboard.overview"), 303)
     form = SignupForm()
     if not context.settings.signup or not form.validate():
         return render_template("account/signup.html", form=form, is_open=context.settings.signup), 400
@@ -53,8 +55,13 @@ def sign_up() -> Any:
         mail.send("known", email)
     if mailer.is_configured:
         return redirect(url_for(".signup_sent"), 303)
-    flash(SIGN_IN_NOW, "good")
-    return redirect(url_for(".login"), 303)
+    # Nobody reads a mail first, so a try to sign in would tell a new address from a known one anyway.
+    if account_id is None:
+        flash(KNOWN, "warn")
+        return redirect(url_for(".login"), 303)
+    response = _welcome(people.get(context.store, account_id), "keys.index")
+    flash(WELCOME, "good")
+    return response
 
 
 def _may_mail(email: str) -> bool:
@@ -177,8 +184,8 @@ def _disabled(person: Person) -> str:
     return f"This account is disabled.{reason}"
 
 
-def _welcome(person: Person) -> Response:
-    target = web_session.next_page("dashboard.overview")
+def _welcome(person: Person, default: str = "dashboard.overview") -> Response:
+    target = web_session.next_page(default)
     web_session.sign_in(person.account_id)
     response = redirect(target, 303)
     return web_session.remember_device(response, person.email, current_app.config)  # type: ignore[arg-type]

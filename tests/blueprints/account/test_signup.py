@@ -115,9 +115,41 @@ def test_a_known_address_gets_the_same_page_and_a_mail_that_says_so(
 
 
 def test_without_a_mail_server_one_signs_in_at_once(visitor: Visitor, email: str) -> None:
-    assert sign_up(visitor, email).headers["Location"] == "/login"
-    assert visitor.sign_in(email).status_code == 303
+    assert sign_up(visitor, email).headers["Location"] == "/dashboard/keys"
+    assert visitor.is_signed_in()
     assert visitor.key(mode="live").startswith("rl_live_")
+
+
+def test_without_a_mail_server_a_new_address_waits_for_its_confirmation_all_the_same(
+    visitor: Visitor, another: Callable[[], Visitor], email: str, context: AppContext, request: pytest.FixtureRequest
+) -> None:
+    sign_up(visitor, email)
+    assert "you are signed in" in visitor.get("/dashboard/keys").text
+    person = people.find(context.store, email)
+    assert person is not None
+    assert not person.is_verified
+    # With mail there are no live keys for it, and its owner ends what a stranger made.
+    post: Post = request.getfixturevalue("post")
+    refused = visitor.post("/dashboard/keys", {"name": "k", "mode": "live", "permissions": "all", "expiry": ""})
+    assert refused.status_code == 400
+    owner = another()
+    owner.post("/reset", {"email": email})
+    token = link_in(post.last(email, "password")).partition("=")[2]
+    assert owner.post("/reset/new", {"token": token, "password": "another good password"}).status_code == 303
+    assert not visitor.is_signed_in()
+
+
+def test_without_a_mail_server_a_known_address_signs_nobody_in(
+    app: Flask, visitor: Visitor, another: Callable[[], Visitor], email: str
+) -> None:
+    make_person(app, email)
+    for password in (PASSWORD, "another good password"):
+        stranger = another()
+        assert sign_up(stranger, email, password).headers["Location"] == "/login"
+        assert not stranger.is_signed_in()
+        assert sign_up(stranger, email, password).headers["Location"] == "/login"
+        assert "has an account here already" in stranger.get("/login").text
+    assert visitor.sign_in(email).status_code == 303
 
 
 def test_live_keys_wait_for_the_confirmation_where_mail_is_configured(
@@ -157,6 +189,7 @@ def test_passwords_that_are_easy_to_guess_are_refused(visitor: Visitor, password
 @pytest.mark.parametrize("password", ["correct horse", "ÄÖÜ 日本語 🦙 ok", "x1y2z" * 50, "        spaces count  "])
 def test_long_and_unusual_passwords_work(app: Flask, visitor: Visitor, email: str, password: str) -> None:
     assert sign_up(visitor, email, password).status_code == 303
+    visitor.post("/logout", page="/dashboard")
     assert visitor.sign_in(email, password).status_code == 303
 
 
