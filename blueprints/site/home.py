@@ -8,10 +8,9 @@ from flask import Blueprint, Response, current_app, jsonify, render_template
 
 from llmrack.catalog import CATEGORIES
 from llmrack.docsite import tables
-from llmrack.errors import NotFound
 
 from ..extensions import context
-from ..web import compression, error_pages
+from ..web import compression
 from . import front_page, ollama_status
 
 bp = Blueprint("pages", __name__)
@@ -42,9 +41,6 @@ def pricing() -> str:
 
 @bp.get("/models")
 def models() -> str:
-    """The models, for browsers. Agents probe this path too, and take a 200 for a server of another kind."""
-    if not error_pages.wants_page():
-        raise NotFound("There is nothing at GET /models. The API's list is GET /v1/models.")
     groups = [(*tables.BEST_FOR[name], [m for m in context.catalog if m.category == name]) for name in CATEGORIES]
     state = ollama_status.models(context)
     return render_template("pages/models.html", groups=[group for group in groups if group[2]], state=state)

@@ -78,10 +78,15 @@ def test_another_name_of_a_model_is_answered_with_its_id(live: Api, name: str) -
     assert error["message"].endswith("Use the plain id 'llama-3.1-8b'.")
 
 
-def test_the_page_of_models_is_a_json_404_to_whoever_is_no_browser(live: Api) -> None:
-    for headers in ({}, live.headers({"Accept": "application/json"}), {"Accept": "*/*"}):
-        assert error_of(live.client.get("/models", headers=headers), 404)["type"] == "not_found_error"
-    assert live.client.get("/models", headers={"Accept": "text/html,*/*;q=0.8"}).status_code == 200
+@pytest.mark.parametrize("path", ["/models", "/pricing"])
+@pytest.mark.parametrize("accept", [None, "*/*", "application/json", "text/markdown", "text/html,*/*;q=0.8"])
+def test_a_page_of_the_site_is_html_for_everybody_and_the_api_json(live: Api, path: str, accept: str | None) -> None:
+    headers = {"Accept": accept} if accept else {}
+    for sent in (headers, live.headers(headers)):
+        page = live.client.get(path, headers=sent)
+        assert (page.status_code, page.mimetype) == (200, "text/html")
+    listed = live.client.get("/v1/models", headers=live.headers(headers))
+    assert (listed.status_code, listed.mimetype) == (200, "application/json")
 
 
 def test_a_wrong_method_is_a_405_that_names_the_right_one(live: Api) -> None:

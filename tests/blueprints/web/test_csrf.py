@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 
 from blueprints.site import playground
-from llmrack.accounts import sessions
+from llmrack.accounts import people, sessions
 from llmrack.inference.context import AppContext
 from llmrack.keys import authentication, keys
 from llmrack.metering.meter import Admission, Settlement
@@ -152,7 +152,7 @@ def test_nobody_sees_or_changes_what_belongs_to_another_account(
     app: Flask, another: Callable[[], Visitor], context: AppContext
 ) -> None:
     """Three people, each against every address with an id of the two others and of nobody."""
-    now, people = datetime.now(UTC), []
+    now, three = datetime.now(UTC), []
     for number in range(3):
         email = f"owner{number}@example.com"
         account_id = make_person(app, email)
@@ -163,7 +163,7 @@ def test_nobody_sees_or_changes_what_belongs_to_another_account(
         used(context, secret, request_id)
         key_id = keys.of_account(context.store, account_id, now)[0].id
         session_id = sessions.list_all(context.store, account_id, now)[0].id
-        people.append((visitor, {"key": key_id, "session": session_id, "request": request_id}))
+        three.append((visitor, {"key": key_id, "session": session_id, "request": request_id}))
     with_ids = [
         (method, rule.replace("<request_id>", "{request}"))
         for method in ("GET", "POST")
@@ -173,8 +173,8 @@ def test_nobody_sees_or_changes_what_belongs_to_another_account(
     assert len(with_ids) == 10
     before, leaks, tried = state_of(context), [], 0
     nobody = {"key": 10**9, "session": 10**9, "request": "req_" + "f" * 32}
-    for visitor, mine in people:
-        for theirs in [ids for _, ids in people if ids is not mine] + [nobody]:
+    for visitor, mine in three:
+        for theirs in [ids for _, ids in three if ids is not mine] + [nobody]:
             for method, rule in with_ids:
                 path = rule.format(**theirs)
                 form = CHANGES.get(rule, {})
@@ -185,7 +185,7 @@ def test_nobody_sees_or_changes_what_belongs_to_another_account(
     print(f"owner matrix: {tried} requests, {len(leaks)} leaks")
     assert leaks == []
     assert state_of(context) == before
-    for visitor, mine in people:
+    for visitor, mine in three:
         assert visitor.get(f"/dashboard/keys/{mine['key']}").status_code == 200
         assert visitor.get(f"/dashboard/usage/requests/{mine['request']}").status_code == 200
 
