@@ -54,7 +54,7 @@ def key_id(site: Running) -> int:
     def make(name: str, mode: str = "live", **own: object) -> keys.Issued:
         return keys.issue(
             context.store, person.account_id, now - timedelta(days=40), name=name, mode=mode, permissions=("all",),
-            expires_at=now + timedelta(days=9), restrictions=Restrictions(**own),  # type: ignore[arg-type]
+            expires_at=now + timedelta(days=9), actor="tests", restrictions=Restrictions(**own),  # type: ignore[arg-type]
         )  # fmt: skip
 
     first = make("laptop")

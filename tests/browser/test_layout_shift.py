@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Route
 
-from tests.browser.conftest import Tab
+from tests.browser.conftest import Tab, make_account
 from tests.support.servers import Running
 
 PAGES = ("/", "/models", "/pricing", "/playground", "/status", "/login", "/signup", "/reset", "/no/such/page")
@@ -93,3 +93,20 @@ def test_a_language_that_was_chosen_before_shows_from_the_first_paint(wide: Call
         assert sum(shift["value"] for shift in found) < MOST, (path, found)
         assert tab.page.locator("[data-tabs=lang] > [data-tab=sdk]").first.is_visible()
         assert not tab.page.locator("[data-tabs=lang] > [data-tab=curl]").first.is_visible()
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_pages_do_not_move_either_for_who_is_signed_in(wide: Callable[[int], Tab], site: Running, width: int) -> None:
+    email = f"shift-{width}@example.com"
+    make_account(site, email)
+    tab, moved = wide(width), {}
+    page = tab.sign_in(email)
+    tab.open("/dashboard/keys")
+    page.get_by_label("Name").fill("for the playground")
+    page.get_by_role("button", name="Generate key", exact=True).click()
+    page.locator("#secret").wait_for()
+    for path in ("/", "/models", "/pricing", "/playground", "/docs/quickstart", "/dashboard", "/dashboard/keys"):
+        found = shifts(page, site.url + path)
+        if sum(shift["value"] for shift in found) >= MOST:
+            moved[path] = found
+    assert moved == {}
