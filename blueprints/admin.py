@@ -60,9 +60,7 @@ def index() -> Any:
         written=formatting.usd,
         revenue=revenue,
         earned=sum(row.total_nanousd for row in revenue),
-        refused=[
-            act for act in audit.entries(context.store, limit=200, has_owners=False) if act.action == "payment.refused"
-        ][:10],
+        refused=audit.entries(context.store, limit=10, action="payment.refused"),
         can_pay=payments.shop is not None,
         days=DAYS,
     )

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import getpass
+import os
+import pwd
 
 
 def actor() -> str:
-    """`terminal:` and the user of this machine; a container may have no name for its user."""
+    """`terminal:` and the user whom the process belongs to, whatever its environment says of a name.
+
+    A container may have no name for its user, who then goes by number.
+    """
+    uid = os.getuid()
     try:
-        return f"terminal:{getpass.getuser()}"
-    except (KeyError, OSError):
-        return "terminal"
+        return f"terminal:{pwd.getpwuid(uid).pw_name}"
+    except KeyError:
+        return f"terminal:{uid}"

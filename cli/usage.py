@@ -12,6 +12,8 @@ from llmrack.errors import Unavailable
 from llmrack.inference.context import AppContext
 from llmrack.metering import usage as service
 
+from .actor import actor
+
 usage = AppGroup("usage", help="Keep the table of requests small.")
 
 
@@ -21,9 +23,10 @@ usage = AppGroup("usage", help="Keep the table of requests small.")
 def prune(days: int, dry_run: bool) -> None:
     """Remove requests of days long past. Their sums by day, model and key stay; their receipts go."""
     context: AppContext = current_app.extensions["llmrack"]
-    before = (datetime.now(UTC).date() - timedelta(days=days)).isoformat()
+    now = datetime.now(UTC)
+    before = (now.date() - timedelta(days=days)).isoformat()
     try:
-        count = service.prune(context.store, before, is_trial=dry_run)
+        count = service.prune(context.store, before, now, actor=actor(), is_trial=dry_run)
     except (service.UnequalSums, Unavailable) as exc:
         raise click.ClickException(str(exc)) from exc
     click.echo(f"{'Would remove' if dry_run else 'Removed'} {count} requests from before {before}. All sums stay.")

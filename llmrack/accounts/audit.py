@@ -57,8 +57,10 @@ def entries(
     before_id: int | None = None,
     limit: int = 50,
     has_owners: bool = True,
+    action: str | None = None,
 ) -> list[ActFacts]:
-    """The newest lines first, of one account or of all; what owners did to their own can be left out."""
+    """The newest lines first, of one account or of all, of one action or of all; what owners did to their own can be
+    left out."""
     columns = (
         AuditEntry.id,
         AuditEntry.at,
@@ -71,6 +73,8 @@ def entries(
     statement = select(*columns).outerjoin(Account, Account.id == AuditEntry.account_id)
     if account_id is not None:
         statement = statement.where(AuditEntry.account_id == account_id)
+    if action is not None:
+        statement = statement.where(AuditEntry.action == action)
     if not has_owners:
         statement = statement.where(AuditEntry.actor != OWNER)
     if before_id is not None:

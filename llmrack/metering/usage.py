@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, select
 
+from ..accounts import audit
 from ..store.database import Store
 from ..store.tables.usage import SETTLED, Key, Usage, UsageDay
 
@@ -102,7 +103,7 @@ def receipt(store: Store, account_id: int, mode: str, request_id: str) -> Receip
     return Receipt(*row) if row else None
 
 
-def prune(store: Store, before_day: str, *, is_trial: bool = False) -> int:
+def prune(store: Store, before_day: str, now: datetime, *, actor: str, is_trial: bool = False) -> int:
     """Remove the settled rows of days before `before_day`; their totals stay. Returns how many rows that were.
 
     A day's rows go only when they add up to its totals. Raises UnequalSums, with the earlier days done.
@@ -113,7 +114,11 @@ def prune(store: Store, before_day: str, *, is_trial: bool = False) -> int:
             _check_sums(connection, day)
             count = connection.execute(_settled(select(func.count()), day)).scalar_one()
         removed += count
-        while not is_trial and _remove(store, day):
+        if is_trial:
+            continue
+        # Written before the first row goes: what is removed without a line would be missed by no sum.
+        audit.note(store, audit.Act(actor, "usage.prune", None, f"{count} requests of {day}"), now)
+        while _remove(store, day):
             pass
     return removed
 

@@ -78,7 +78,7 @@ def test_folding_old_receipts_changes_no_sum(desk: Desk) -> None:
         desk.spend(caller, 10, 20)
         desk.clock.forward(days=1)
     before = statements.of(desk.store, caller.account_id, "2026-11")
-    usage.prune(desk.store, "2026-11-25")
+    usage.prune(desk.store, "2026-11-25", desk.clock(), actor="tests")
     assert statements.of(desk.store, caller.account_id, "2026-11") == before
     lines = list(statements.lines(desk.store, caller.account_id, "2026-11"))
     assert [(line.day, bool(line.request_id)) for line in lines] == [

@@ -176,6 +176,16 @@ def test_a_key_is_revoked_with_a_reason_and_only_through_its_own_account(
     assert (act.action, act.detail) == ("key.revoke", f"key {issued.key.id}, leaked: It is in a public repository.")
 
 
+def test_a_refused_payment_stays_in_sight_however_much_is_done_after_it(
+    app: Flask, operator: Visitor, subject: int
+) -> None:
+    store, now = app.extensions["llmrack"].store, datetime.now(UTC)
+    audit.note(store, audit.Act("payments", "payment.refused", subject, "sub_1 has a price we never asked for"), now)
+    for number in range(210):
+        audit.note(store, audit.Act("terminal:ada", "key.create", subject, f"key {number}"), now)
+    assert "sub_1 has a price we never asked for" in operator.get("/admin").text
+
+
 def test_accounts_are_found_by_part_of_their_address(app: Flask, operator: Visitor) -> None:
     make_person(app, "Grace.Hopper@example.com".lower())
     assert "grace.hopper@example.com" in operator.get("/admin/accounts?q=HOPPER").text

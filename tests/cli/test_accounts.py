@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pty
+import pwd
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from flask import Flask
 from flask_migrate import upgrade
 
 from app import create_app
-from llmrack.accounts import links, people, sessions
+from llmrack.accounts import audit, links, people, sessions
 from llmrack.inference.context import AppContext
 from llmrack.keys import authentication
 from tests.support import made
@@ -124,3 +125,13 @@ def test_a_reset_link_is_printed_for_who_gets_no_mail(app: Flask) -> None:
     assert link.path == "/reset/new"
     token = link.query.removeprefix("token=")
     assert links.peek(app.extensions["llmrack"].store, token, links.RESET, datetime.now(UTC)) is not None
+
+
+def test_the_terminal_is_named_by_the_user_of_its_process_and_not_by_its_environment(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(name, "somebody-else")
+    run(app, "create", "ada@example.com", "--password", PASSWORD)
+    (act,) = audit.entries(app.extensions["llmrack"].store, action="account.create")
+    assert act.actor == f"terminal:{pwd.getpwuid(os.getuid()).pw_name}"

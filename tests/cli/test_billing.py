@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
+import os
+import pwd
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -108,6 +109,6 @@ def test_changes_at_the_terminal_are_in_the_audit_log(app: Flask) -> None:
     log = run(app, "billing", "audit", "--account", "bob@example.com").output
     acts = ("account.create", "account.operator", "account.disable", "account.enable", "account.reset", "key.create")
     for action in (*acts, "key.revoke"):
-        assert f"terminal:{getpass.getuser()}  {action}" in log
+        assert f"terminal:{pwd.getpwuid(os.getuid()).pw_name}  {action}" in log
     assert "It sends spam." in log
     assert "It leaked." in log

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from flask import Flask
 from sqlalchemy import update
 
+from llmrack.accounts import audit
 from llmrack.keys import authentication
 from llmrack.metering.meter import Admission, Settlement
 from llmrack.store.tables.usage import Usage, UsageDay
@@ -36,6 +37,17 @@ def test_prune_removes_what_is_older_than_it_is_told(app: Flask) -> None:
     assert run.invoke(args=["usage", "prune"]).output.startswith("Removed 1 requests")
     assert run.invoke(args=["usage", "prune", "--older-than-days", "49"]).output.startswith("Removed 1 requests")
     assert run.invoke(args=["usage", "prune", "--older-than-days", "0"]).exit_code == 2
+
+
+def test_what_prune_removed_is_in_the_audit_log(app: Flask) -> None:
+    use_once(app, 100)
+    run, store = app.test_cli_runner(), app.extensions["llmrack"].store
+    run.invoke(args=["usage", "prune", "--dry-run"])
+    assert audit.entries(store, action="usage.prune") == []
+    run.invoke(args=["usage", "prune"])
+    (act,) = audit.entries(store, action="usage.prune")
+    assert act.actor.startswith("terminal:")
+    assert act.detail.startswith("1 requests of ")
 
 
 def test_prune_stops_at_a_day_that_does_not_add_up(app: Flask) -> None:

@@ -49,18 +49,18 @@ def test_an_open_request_is_not_in_the_totals_yet(desk: Desk) -> None:
 def test_pruning_removes_old_rows_and_changes_no_sum(desk: Desk) -> None:
     account = fill(desk)
     before = usage.by_day(desk.store, account, "live", "2026-01-01", "2027-01-01")
-    assert usage.prune(desk.store, "2026-11-24", is_trial=True) == 12
+    assert usage.prune(desk.store, "2026-11-24", NOON, actor="tests", is_trial=True) == 12
     assert rows(desk) == 18
-    assert [usage.prune(desk.store, "2026-11-24") for _ in range(2)] == [12, 0]
+    assert [usage.prune(desk.store, "2026-11-24", NOON, actor="tests") for _ in range(2)] == [12, 0]
     assert rows(desk) == 6
     assert usage.by_day(desk.store, account, "live", "2026-01-01", "2027-01-01") == before
 
 
 def test_pruning_leaves_open_rows(desk: Desk) -> None:
     request_id = desk.admit(desk.caller())
-    assert usage.prune(desk.store, "2030-01-01") == 0
+    assert usage.prune(desk.store, "2030-01-01", NOON, actor="tests") == 0
     desk.meter.settle(request_id, Settlement("completed", 10, 5))
-    assert usage.prune(desk.store, "2030-01-01") == 1
+    assert usage.prune(desk.store, "2030-01-01", NOON, actor="tests") == 1
 
 
 def test_pruning_goes_on_where_it_was_stopped(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,7 +68,7 @@ def test_pruning_goes_on_where_it_was_stopped(desk: Desk, monkeypatch: pytest.Mo
     monkeypatch.setattr(usage, "PRUNE_AT_ONCE", 2)
     usage._remove(desk.store, "2026-11-22")
     assert rows(desk) == 4
-    assert usage.prune(desk.store, "2026-11-23") == 4
+    assert usage.prune(desk.store, "2026-11-23", NOON, actor="tests") == 4
     assert rows(desk) == 0
 
 
@@ -78,7 +78,7 @@ def test_a_day_whose_rows_do_not_add_up_is_left_alone(desk: Desk) -> None:
         wrong = update(UsageDay).where(UsageDay.day == "2026-11-23", UsageDay.mode == "live")
         connection.execute(wrong.values(prompt_tokens=UsageDay.prompt_tokens + 1))
     with pytest.raises(UnequalSums, match="The rows of 2026-11-23 for account 1"):
-        usage.prune(desk.store, "2026-11-25")
+        usage.prune(desk.store, "2026-11-25", NOON, actor="tests")
     assert rows(desk) == 12
 
 
