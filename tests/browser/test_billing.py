@@ -209,6 +209,55 @@ def test_pages_are_accessible_light_and_ask_nobody_else(
             page.close()
 
 
+@pytest.mark.parametrize("has_scripts", [True, False], ids=["with scripts", "without scripts"])
+def test_operators_are_asked_first_and_the_owner_reads_why(
+    chromium: Browser, state: Any, server: Running, has_scripts: bool
+) -> None:
+    email = f"bob-{has_scripts}@example.com".lower()
+    flask(server.settings, "accounts", "create", email, "--password", PASSWORD)
+    server.key("live", "leaked", "--account", email)
+    with (
+        signed_in(chromium, state, scripts=has_scripts, width=320) as operators,
+        opened(chromium, scripts=has_scripts, width=320) as owners,
+    ):
+        page, owner = operators.new_page(), owners.new_page()
+        page.goto(f"{server.url}/admin/accounts")
+        page.get_by_role("link", name=email).click()
+        for ask, act, reason in (
+            ("Revoke leaked", "Revoke this key", "it was in a public repository"),
+            ("Disable this account", "Disable this account", "unpaid since spring"),
+        ):
+            page.get_by_role("link", name=ask).click()
+            assert overflow(page) <= 0
+            if has_scripts:
+                assert axe(page) == []
+            page.get_by_role("button", name=act).click()
+            assert "Say why" in page.get_by_role("alert").inner_text()
+            if has_scripts:
+                assert axe(page) == []
+            page.get_by_label("Reason").fill(reason)
+            page.get_by_role("button", name=act).click()
+            assert reason in page.get_by_role("region", name="Audit log").inner_text()
+            if ask == "Revoke leaked":
+                sign_in(owner, server, email)
+                owner.goto(f"{server.url}/dashboard/keys")
+                shown = owner.get_by_text(reason)
+                box = shown.bounding_box()
+                assert box is not None
+                assert box["x"] + box["width"] <= 320
+        owner.goto(f"{server.url}/dashboard")
+        assert owner.url.startswith(f"{server.url}/login")
+        sign_in(owner, server, email)
+        assert "unpaid since spring" in owner.get_by_role("alert").inner_text()
+
+
+def sign_in(page: Page, server: Running, email: str) -> None:
+    page.goto(f"{server.url}/login")
+    page.get_by_label("E-mail").fill(email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+
+
 def test_a_statement_prints_without_menus(page: Page, server: Running) -> None:
     page.goto(f"{server.url}{BILLING}/statements")
     page.click(".rows a >> nth=0")
