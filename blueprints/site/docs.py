@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from flask import Blueprint, Flask, Response, jsonify, redirect, render_template, request
+from flask import Blueprint, Flask, Response, current_app, jsonify, redirect, render_template, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as WerkzeugResponse
 
@@ -18,6 +18,7 @@ from llmrack.engines.sandbox.tool_calls import inert
 from llmrack.errors import NotFound
 from llmrack.metering.outcomes import OUTCOMES
 
+from ..account import web_session
 from ..extensions import context, site
 from ..web import compression
 
@@ -37,6 +38,7 @@ def init_app(app: Flask) -> None:
     Raises BadDocs, which stops the start.
     """
     app.extensions["llmrack_docs"] = load(facts(app))
+    app.extensions["llmrack_docs_pages"] = {}
 
 
 def facts(app: Flask) -> Facts:
@@ -80,6 +82,16 @@ def page(slug: str) -> Response | str:
 
 
 def _show(found: Page) -> str:
+    """A page is the same for all readers without a session, and making it takes 5,000 calls."""
+    if web_session.known_viewer() is not None:
+        return _rendered(found)
+    kept: dict[str, str] = current_app.extensions["llmrack_docs_pages"]
+    if found.slug not in kept:
+        kept[found.slug] = _rendered(found)
+    return kept[found.slug]
+
+
+def _rendered(found: Page) -> str:
     before, after = site.neighbours(found)
     return render_template("docs/page.html", site=site, page=found, before=before, after=after)
 
