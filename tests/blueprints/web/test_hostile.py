@@ -14,6 +14,7 @@ from werkzeug.routing import Rule
 
 from llmrack.accounts import people
 from llmrack.inference.context import AppContext
+from tests.support import made
 from tests.support.visitor import Visitor, make_person
 
 HOSTILE = [
@@ -96,4 +97,51 @@ def test_no_value_in_a_form_breaks_a_page(app: Flask, walker: Visitor, value: st
             answer.close()
             if answer.status_code >= 500:
                 broken.append((rule.rule, value[:30], answer.status_code))
+    assert broken == []
+
+
+def test_no_value_in_a_form_that_ends_something_breaks_a_page(app: Flask, another: Callable[[], Visitor]) -> None:
+    visitor, email = another(), "ending@example.com"
+    make_person(app, email)
+    broken: list[Any] = []
+    rules = [rule for rule in app.url_map.iter_rules() if rule.endpoint in ENDING and "POST" in (rule.methods or ())]
+    assert len(rules) == len(ENDING)
+    for rule in rules:
+        for value in HOSTILE:
+            if not visitor.is_signed_in():
+                visitor.sign_in(email)
+            form = dict.fromkeys((*NAMES, "gives_up_credits"), value) | {"csrf_token": visitor.token()}
+            answer = visitor.send(path_of(rule, value), form)
+            answer.close()
+            if answer.status_code >= 500:
+                broken.append((rule.rule, value[:30], answer.status_code))
+    assert broken == []
+
+
+@pytest.mark.parametrize("has_key", [True, False])
+def test_no_value_breaks_the_api(app: Flask, context: AppContext, has_key: bool) -> None:
+    client, broken = app.test_client(), []
+    for rule in app.url_map.iter_rules():
+        if not rule.rule.startswith("/v1"):
+            continue
+        # An account each, so that no limit answers in a view's place.
+        secret = made.key(context.store, mode="test", account=f"hostile {rule.rule}").secret
+        headers = {"Authorization": f"Bearer {secret}"} if has_key else {}
+        for value in HOSTILE:
+            path, query = path_of(rule, value), dict.fromkeys(NAMES, value)
+            bodies: list[Any] = [
+                {},
+                query,
+                dict.fromkeys(NAMES, [value]),
+                {"model": "phi-3-mini", **query},
+                value,
+                None,
+            ]
+            asked = [client.get(path, query_string=query, headers=headers)]
+            asked += [client.post(path, json=body, headers=headers) for body in bodies]
+            asked.append(client.post(path, data=value.encode("utf-16"), headers=headers))
+            for answer in asked:
+                answer.close()
+                if answer.status_code >= 500:
+                    broken.append((rule.rule, value[:30], answer.status_code))
     assert broken == []
