@@ -6,7 +6,7 @@ import sqlite3
 import time
 from contextlib import closing
 
-from server.sweeper import INTERVAL_S
+from server.background import BEAT_S
 
 from .conftest import Rig
 
@@ -16,7 +16,7 @@ def test_a_worker_writes_its_refusals_at_its_next_beat(rig: Rig) -> None:
     assert answer.status == 400
     wanted = [(answer.headers["x-request-id"], 400, "unsupported_value", "n")]
     database = rig.server.settings["LLMRACK_DATABASE_URL"].removeprefix("sqlite:///")
-    deadline = time.monotonic() + 2 * INTERVAL_S + 5
+    deadline = time.monotonic() + 2 * BEAT_S + 5
     rows: list[tuple[str, int, str, str | None]] = []
     while rows != wanted:
         assert time.monotonic() < deadline, rows
