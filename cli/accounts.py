@@ -1,4 +1,4 @@
-"""`flask accounts`: people who sign in, made and looked after by whoever runs the server."""
+"""`flask accounts`: people who sign in, made and looked after by the operator."""
 
 from __future__ import annotations
 
@@ -114,5 +114,5 @@ def _person(context: AppContext, email: str) -> Person:
     except (people.BadEmail, Unavailable) as exc:
         raise click.ClickException(str(exc)) from exc
     if person is None:
-        raise click.ClickException(f"Nobody signs in with {email}.")
+        raise click.ClickException(f"No person signs in with {email}.")
     return person

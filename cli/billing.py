@@ -188,7 +188,7 @@ def _problem(shop: PaymentGateway, plan: Plan) -> str:
     if not plan.monthly_nanousd:
         return ""
     if plan.id not in shop.prices:
-        return f"{plan.id}: no price in LLMRACK_STRIPE_PRICES, so nobody can buy it"
+        return f"{plan.id}: no price in LLMRACK_STRIPE_PRICES, so it cannot be bought"
     try:
         price = shop.provider.price(shop.prices[plan.id])
     except ProviderAway as error:

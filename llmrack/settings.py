@@ -174,7 +174,7 @@ SETTINGS: tuple[Setting, ...] = (
         "Pace of test-mode streams; 0 sends at once.",
     ),
     Setting("signup", True, Flag(), "Whether strangers may make an account; the command always can."),
-    Setting("smtp_host", "", Host(), "Mail server. Empty: mail goes to the log, and nobody waits for it."),
+    Setting("smtp_host", "", Host(), "Mail server. Empty: mail goes to the log, and no page waits for one."),
     Setting("smtp_port", 587, Whole("port", 1, 65_535), "Port of the mail server."),
     Setting("smtp_user", "", Text("text"), "Name to sign in to the mail server with; empty: none."),
     Setting("smtp_password", "", Text("text"), "Password to sign in to the mail server with.", True),

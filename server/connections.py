@@ -40,7 +40,7 @@ class Entry:
 
 
 class Watch:
-    """The connections of this process that somebody wants to hear about. A socket of None is never watched."""
+    """The connections of this process that a view or a body wants to hear about. A socket of None is never watched."""
 
     def __init__(self) -> None:
         self._entries: dict[int, Entry] = {}
@@ -63,7 +63,7 @@ class Watch:
         entry = Entry(sock.fileno())
         entry.deadline = time.monotonic() + seconds
         entry.on_late = functools.partial(_end_reading, sock)
-        # Whoever reads it notices by itself that the peer has gone, so there is nothing to poll for.
+        # The reader notices by itself that the peer has gone, so there is nothing to poll for.
         self._start()
         self._entries[entry.fd] = entry
         return entry
@@ -131,7 +131,7 @@ class Watch:
 
 
 class TimedBody:
-    """A request's body (`wsgi.input`) that must arrive in time, whoever reads it: RequestTimedOut otherwise.
+    """A request's body (`wsgi.input`) that must arrive in time, whatever reads it: RequestTimedOut otherwise.
 
     The time runs from the first read, and only while something reads: a view may take longer than its client may.
     """

@@ -55,7 +55,7 @@ def sign_up() -> Any:
         mail.send("known", email)
     if mailer.is_configured:
         return redirect(url_for(".signup_sent"), 303)
-    # Nobody reads a mail first, so a try to sign in would tell a new address from a known one anyway.
+    # No mail is read first, so a try to sign in would tell a new address from a known one anyway.
     if account_id is None:
         flash(KNOWN, "warn")
         return redirect(url_for(".login"), 303)
@@ -104,7 +104,7 @@ def use_verification() -> Any:
         return _ask_for_password(found, now)
     if web_session.is_signed_in_to(found.account_id):
         return redirect(url_for("keys.index"), 303)
-    # Whoever reads the mail is not always who chose the password: only the browser that signed up goes on at once.
+    # The reader of the mail is not always who chose the password: only the browser that signed up goes on at once.
     person = people.get(context.store, found.account_id)
     if _signed_up_here(found) and not person.has_second_factor:
         web_session.sign_in(found.account_id)

@@ -31,7 +31,7 @@ csrf.protect(bp)
 @bp.before_request
 @login_required
 def only_signed_in() -> None:
-    """Every page here belongs to somebody."""
+    """Every page here is of the account that is signed in."""
 
 
 @bp.get("")
@@ -162,10 +162,10 @@ def _second_factor_page(form: Any, status: int = 200, **values: Any) -> Any:
 
 @bp.post("/second-factor/begin")
 def begin_second_factor() -> Any:
-    """Asks for the password: a session alone, which may be a borrowed browser, locks nobody out."""
+    """Asks for the password: a session alone, which may be a borrowed browser, must not lock the owner out."""
     proof = ProofForm()
     if mailer.is_configured and not viewer().is_verified:
-        flash("Confirm your e-mail address first: whoever reads its mail must be able to get in.", "bad")
+        flash("Confirm your e-mail address first: its reader must be able to get back in.", "bad")
         return redirect(url_for(".index"), 303)
     if not proof.validate() or not is_proved(proof.proof):
         return _second_factor_page(CodeForm(formdata=None), 400, proof_error=proof.proof.errors)

@@ -105,7 +105,7 @@ def is_signed_in_to(account_id: int) -> bool:
 def known_viewer() -> Viewer | None:
     """Who is signed in, on pages that are for everybody: None for strangers, and while the database does not answer.
 
-    A visitor without a session costs nothing here. What was found goes to nobody else: `keep_private` sees to it.
+    A visitor without a session costs nothing here. What was found is for this reader alone: `keep_private` sees to it.
     """
     g.is_personal = False
     if current_app.config["SESSION_COOKIE_NAME"] not in request.cookies:

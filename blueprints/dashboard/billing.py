@@ -33,14 +33,14 @@ bp = Blueprint("billing", __name__)
 csrf.protect(bp)
 
 LEDGER_PAGE = 50
-# A page of more receipts is slow to show and nobody reads it; the CSV has all of them.
+# A page of more receipts is slow to show and too long to read; the CSV has all of them.
 MOST_LINES = 2000
 
 
 @bp.before_request
 @login_required
 def only_signed_in() -> None:
-    """Every page here belongs to somebody."""
+    """Every page here is of the account that is signed in."""
 
 
 @bp.after_request
@@ -63,7 +63,7 @@ def index() -> Any:
 
 
 def _catch_up() -> None:
-    """A renewal nobody told us about would end a plan that is paid: the page that shows it looks for itself."""
+    """A renewal that was not reported would end a plan that is paid: the page that shows it looks for itself."""
     now, account_id = datetime.now(UTC), viewer().account_id
     known = subscriptions.known(context.store, account_id)
     if payments.shop is not None and known is not None and known.is_overdue(now):

@@ -26,7 +26,7 @@ csrf.protect(bp)
 @bp.before_request
 @login_required
 def only_signed_in() -> None:
-    """Every page here belongs to somebody."""
+    """Every page here is of the account that is signed in."""
 
 
 @bp.get("")

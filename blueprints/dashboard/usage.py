@@ -46,7 +46,7 @@ GROUPS: dict[str, tuple[str, Callable[[DayUsage], str]]] = {
 @bp.before_request
 @login_required
 def only_signed_in() -> None:
-    """Every page here belongs to somebody."""
+    """Every page here is of the account that is signed in."""
 
 
 @bp.get("")

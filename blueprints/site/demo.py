@@ -41,7 +41,7 @@ def ask() -> Response | str:
 
 @bp.after_request
 def mark_mode(response: Response) -> Response:
-    """Test mode answers here, whoever asks."""
+    """Test mode answers here, signed in or not."""
     response.headers["x-llmrack-mode"] = "test"
     return response
 

@@ -1,4 +1,4 @@
-"""Any failure becomes the envelope: on every path under /v1, and on every path nobody serves."""
+"""Any failure becomes the envelope: on every path under /v1, and on every path that is not served."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def render(error: ApiError) -> Response:
 
 
 def render_gone(_: ClientGone) -> Response:
-    """Nobody reads this; 499 is what proxies log for it."""
+    """The client has left; 499 is what proxies log for it."""
     return Response(status=499)
 
 

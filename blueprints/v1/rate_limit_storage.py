@@ -13,7 +13,7 @@ from typing import Any
 
 from limits.storage import MovingWindowSupport, Storage
 
-# Keys that nobody has used for a window's length are forgotten this often.
+# Keys that were not used for a window's length are forgotten this often.
 FORGET_EVERY_S = 60.0
 
 

@@ -103,7 +103,7 @@ def _stats(item: RateLimitItem, who: str) -> WindowStats:
 
 
 def _ask(question: Callable[[], _T]) -> _T:
-    # Counting in this process waits for nobody, so a crowd must not wait for its turn either.
+    # Counting in this process waits for nothing, so a crowd must not wait for its turn either.
     takes_turns = not isinstance(limiter.storage, WorkerStorage)
     if takes_turns and not _at_once.acquire(timeout=REDIS_TIMEOUT_S):
         raise _unavailable()

@@ -151,7 +151,7 @@ def _receipt(row: usage.Receipt) -> dict[str, Any]:
         "key": {"id": row.key_id, "name": row.key_name},
         "state": "settled" if row.settled_at else "open",
         "outcome": row.outcome,
-        "meaning": f"The request ended so when {outcome.when}" if outcome else None,
+        "meaning": outcome.meaning if outcome else None,
         "usage": {
             "prompt_tokens": row.prompt_tokens,
             "completion_tokens": row.completion_tokens,

@@ -1,4 +1,4 @@
-"""What every page behind a session has in common: nobody keeps a copy, and only its own forms change anything."""
+"""What every page behind a session has in common: no cache keeps a copy, and only its own forms change anything."""
 
 from __future__ import annotations
 

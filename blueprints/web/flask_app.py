@@ -63,7 +63,7 @@ def _refuse_without_host(start_response: Any) -> list[bytes]:
 
 
 class _Found:
-    """The answer of an adapter, and the adapter itself for whoever asks it for anything else, such as an address."""
+    """The answer of an adapter, and the adapter itself for anything else it is asked for, such as an address."""
 
     __slots__ = ("_app", "_request", "_rule")
 

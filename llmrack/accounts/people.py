@@ -25,7 +25,7 @@ class BadEmail(ValueError):
 
 
 class NoSuchPerson(LookupError):
-    """Nobody signs in with this address."""
+    """No person signs in with this address."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def get(store: Store, account_id: int) -> Person:
     with store.read() as connection:
         person = _find(connection, Account.id == account_id)
     if person is None:
-        raise NoSuchPerson(f"Nobody signs in to account {account_id}.")
+        raise NoSuchPerson(f"No person signs in to account {account_id}.")
     return person
 
 
@@ -228,7 +228,7 @@ def set_email(store: Store, account_id: int, email: str, now: datetime, *, is_pr
             return False
         same = Account.id == account_id
         connection.execute(update(Account).where(same).values(email=email))
-        # Accounts are named after their address unless somebody gave them another name at the terminal.
+        # Accounts are named after their address unless they were given another name at the terminal.
         is_free = ~select(Account.id).where(Account.name == email).exists()
         connection.execute(update(Account).where(same, Account.name == old, is_free).values(name=email))
         verified_at = now if is_proved else None

@@ -1,6 +1,6 @@
-"""How often somebody may try something. Counted in the database, so that all workers count together.
+"""How often a person or an address may try something. Counted in the database, so that all workers count together.
 
-Nobody is locked out by it: a browser that has signed in before is counted apart from strangers who try the same
+No owner is locked out by it: a browser that has signed in before is counted apart from strangers who try the same
 account, and a forgotten password can be reset all the while.
 
 Flask-Limiter, which counts the requests to the API, keeps its counts in the memory of one process or in Redis. These
@@ -72,7 +72,7 @@ def take(store: Store, now: datetime, *counts: tuple[Rule, str]) -> None:
 
 
 def forget(store: Store, *counts: tuple[Rule, str]) -> None:
-    """Start counting anew: whoever just proved who they are has used up nothing."""
+    """Start counting anew: a person who just proved who they are has used up nothing."""
     buckets = [f"{rule.name}:{tokens.digest(who)[:32]}" for rule, who in counts]
     with store.write() as connection:
         connection.execute(delete(Attempt).where(Attempt.bucket.in_(buckets)))

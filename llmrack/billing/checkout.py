@@ -118,7 +118,7 @@ def keep_plan(till: Billing, account_id: int) -> None:
 
 
 def leave(till: Billing, account_id: int, now: datetime) -> None:
-    """End the subscription of an account that is being deleted and its open orders, so that nobody pays for them.
+    """End the subscription of an account that is being deleted and its open orders, so that they are not paid any more.
 
     Raises ProviderAway.
     """

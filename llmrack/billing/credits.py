@@ -26,7 +26,7 @@ class UnequalLedger(RuntimeError):
 
 @dataclass(frozen=True)
 class Entry:
-    """A movement to book. `reference` is booked at most once, whoever tries."""
+    """A movement to book. `reference` is booked at most once, however often it is tried."""
 
     account_id: int
     kind: str
@@ -94,7 +94,7 @@ def grant(store: Store, account_id: int, amount_nanousd: int, reason: str, actor
 
 
 def balance(store: Store, account_id: int) -> BalanceFacts:
-    """An account nobody made a balance for has nothing."""
+    """An account without a balance has nothing."""
     columns = (Balance.paid_nanousd, Balance.spent_nanousd, Balance.held_nanousd)
     with store.read() as connection:
         row = connection.execute(select(*columns).where(Balance.account_id == account_id)).first()

@@ -23,7 +23,7 @@ PAGE = 50
 
 @dataclass(frozen=True)
 class AccountLine:
-    """One account as the operator sees it. `plan` is in force; nobody signs in where `can_sign_in` is false."""
+    """One account as the operator sees it. `plan` is in force; accounts without a person have `can_sign_in` false."""
 
     id: int
     name: str
@@ -173,7 +173,7 @@ def revenue(store: Store, first_day: str, last_day: str) -> list[RevenueDay]:
 
 
 def usage(store: Store, first_day: str, last_day: str) -> list[DayUsage]:
-    """Everybody's live requests by day and model, the newest day first. The key is nobody's."""
+    """The live requests of all accounts by day and model, the newest day first, without a key."""
     names = ("requests", "prompt_tokens", "completion_tokens", "cost_nanousd")
     statement = (
         select(UsageDay.day, UsageDay.model_id, *(_sum(getattr(UsageDay, name)) for name in names))

@@ -29,7 +29,7 @@ def follow(till: Billing, shop: PaymentGateway, subscription_id: str, now: datet
     account_id = _account_of(till.store, first.customer_id)
     if account_id is None:
         return nothing("not a customer of ours")
-    # Our row first, then the provider's: whoever stores something in between makes the row another one.
+    # Our row first, then the provider's: a change in between makes the row another one.
     known = subscriptions.known(till.store, account_id)
     seen = shop.provider.subscription(subscription_id)
     return PendingChange(account_id, lambda connection: _follow(connection, till, shop, account_id, known, seen, now))

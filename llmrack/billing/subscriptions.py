@@ -27,7 +27,7 @@ _ENDED = frozenset({"canceled", "paused"})
 
 
 class Stale(Exception):
-    """Somebody else changed the subscription since it was read: read again and decide again."""
+    """The subscription has changed since it was read: read again and decide again."""
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def is_public(address: str) -> bool:
         return is_public(str(ip.ipv4_mapped))
     if ip in _NAT64:
         return is_public(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
-    # 6to4 and Teredo tunnel to an IPv4 address of the sender's choice, and nobody serves images from them.
+    # 6to4 and Teredo tunnel to an IPv4 address of the sender's choice, and no site serves images from them.
     return ip.is_global and ip in _UNICAST and ip.sixtofour is None and ip.teredo is None
 
 

@@ -52,7 +52,7 @@ class Stripe:
         """The package checks the signature, but would take a message from the future: the time is checked here."""
         times = [part.removeprefix("t=") for part in (signature or "").split(",") if part.startswith("t=")]
         if len(times) != 1:
-            # The package signs with the first, so any other could claim a time that nobody signed.
+            # The package signs with the first, so any other could claim a time that was not signed.
             raise BadSignature("The signature does not name one time.")
         try:
             stripe.WebhookSignature.verify_header(payload, signature, self._webhook_secret)

@@ -1,4 +1,4 @@
-"""What LLMRack asks of a payment provider, and what it hears back, whoever the provider is.
+"""What LLMRack asks of a payment provider, and what it hears back, the same for every provider.
 
 Amounts are integers of the currency's smallest unit (cents); ids are the provider's own.
 """
@@ -143,7 +143,7 @@ class Provider(Protocol):
     def open_plan(self, order: Order) -> Session: ...
 
     def expire(self, session_id: str) -> None:
-        """Close a payment page that nobody has paid."""
+        """Close a payment page that was not paid."""
 
     def portal_url(self, customer_id: str, return_url: str) -> str: ...
 

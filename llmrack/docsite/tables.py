@@ -197,16 +197,12 @@ _CHARGED = {(True, True): "Prompt and delivered tokens", (False, True): "Deliver
 def charges(facts: Facts) -> str:
     """What each way to end costs, as the meter counts it."""
     return markdown(
-        ("The request ended so", "Charged", "Outcome on its receipt"),
+        ("How the request ended", "Charged", "Outcome on its receipt"),
         (
-            (_sentence(row.when), _CHARGED[row.charges_prompt, row.charges_completion], f"`{row.name}`")
+            (row.meaning.rstrip("."), _CHARGED[row.charges_prompt, row.charges_completion], f"`{row.name}`")
             for row in facts.outcomes
         ),
     )
-
-
-def _sentence(words: str) -> str:
-    return words[:1].upper() + words[1:].rstrip(".")
 
 
 def settings(facts: Facts) -> str:

@@ -11,7 +11,7 @@ from ..wire.ollama import EmbedReply, Reply
 
 
 class ClientGone(Exception):
-    """The client hung up; nobody is left to read an answer."""
+    """The client disconnected before the answer was complete."""
 
 
 class EngineRequest:

@@ -68,7 +68,7 @@ class Streaming:
         return self._pieces
 
     def close(self) -> None:
-        """The server is done with this stream: at its regular end, or because nobody reads it any more."""
+        """The server is done with this stream: at its regular end, or because its client has left."""
         if self._pieces is not None:
             self._pieces.close()
         self.end("server_shutdown" if self._run.call.is_shutdown else "client_gone")

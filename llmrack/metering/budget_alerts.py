@@ -12,7 +12,7 @@ from ..store.database import Store
 from ..store.tables.accounts import Login, Notice
 from ..store.tables.usage import Account, UsageDay
 
-# Shares of the daily budget, in percent, the largest first: whoever jumps over one is told the larger only.
+# Shares of the daily budget, in percent, the largest first: an account that jumps over one is told the larger only.
 PERCENTS = (100, 80)
 
 
@@ -57,7 +57,7 @@ def _crossed(store: Store, plans: Plans, now: datetime) -> list[BudgetNotice]:
 
 
 def _claim(store: Store, notice: BudgetNotice, now: datetime) -> bool:
-    """Whether nobody sent it before: the row can be written once, whichever worker is first."""
+    """Whether this process may send it: the row can be written once, by the first worker."""
     kinds = [f"budget-{share}" for share in PERCENTS if share >= notice.percent]
     same = (Notice.account_id == notice.account_id, Notice.day == notice.day, Notice.kind.in_(kinds))
     row = {"account_id": notice.account_id, "kind": f"budget-{notice.percent}", "day": notice.day, "sent_at": now}

@@ -1,4 +1,4 @@
-"""What stands against an account: read under a lock by the meter, and without one by whoever only wants to tell."""
+"""What an account uses at this moment: read under a lock to decide, and without one to report."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from ..store.tables.base import microseconds
 
 MINUTE_S = 60
 SECOND_US = 1_000_000
-# When other requests hold what is missing, nobody knows how much of it they will return, or when.
+# When other requests hold what is missing, how much of it they will return, and when, is unknown.
 HELD_RETRY_S = 2
 BUSY_RETRY_S = 1
 # An answer holds so many tokens at first, and so many more each time it has used them up.
@@ -168,7 +168,7 @@ def _fit(
         try:
             left = _credits_left(caller, need, standing)
         except InsufficientCredits as error:
-            # Whoever has a budget that starts again at midnight is better told so than sent to pay.
+            # An account whose budget starts again at midnight is better told so than sent to pay.
             raise (refusal or error) from error
         granted = min(granted, _affordable(need, left))
         is_plenty = is_plenty and left >= peers * need.worth_nanousd

@@ -227,7 +227,7 @@ class Meter:
     def sweep(self) -> int:
         """Settle the rows whose owner died with what was known to be delivered; how many. Harmless to repeat.
 
-        After an outage of the store nobody could renew anything, so for the length of one lease nothing is swept.
+        After an outage of the store no process could renew anything, so for the length of one lease nothing is swept.
         Raises Unavailable.
         """
         with self._noting_outages():
@@ -257,7 +257,7 @@ class Meter:
     def _book(self, request_id: str) -> None:
         waiting = self._unsettled.get(request_id)
         if waiting is None:
-            # Whoever settles the request booked it while the heartbeat was at another one.
+            # The request's own greenlet booked it while the heartbeat was at another one.
             return
         settlement, at = waiting
         self._store.commit(lambda tx: usage_rows.close_row(tx, request_id, settlement, at))

@@ -13,12 +13,12 @@ from msgspec import Struct
 
 @dataclass(frozen=True)
 class Outcome:
-    """One way to end. `when` completes "The request ended so when ...", `why` is the receipt's word on the charge."""
+    """One way to end. `meaning` says what happened, `why` what is charged for it; both are sentences of the receipt."""
 
     name: str
     charges_prompt: bool
     charges_completion: bool
-    when: str
+    meaning: str
     why: str
 
     @property
@@ -55,47 +55,47 @@ class Settlement(Struct, frozen=True):
 OUTCOMES: dict[str, Outcome] = {
     row.name: row
     for row in (
-        Outcome("completed", True, True, "the whole answer was delivered.", "The answer was delivered."),
+        Outcome("completed", True, True, "The whole answer was delivered.", "The answer was delivered."),
         Outcome(
             "client_gone",
             True,
             True,
-            "the client hung up first.",
-            "The client left: what had been delivered until then is charged, nothing if that was nothing.",
+            "The client disconnected before the answer was complete.",
+            "What was delivered until then is charged, and nothing when nothing was.",
         ),
         Outcome(
             "upstream_error",
             False,
             False,
-            "the model failed before anything was delivered.",
+            "The model failed before anything was delivered.",
             "Nothing was delivered, so nothing is charged.",
         ),
         Outcome(
             "stream_error",
             False,
             True,
-            "the model failed in the middle of a stream.",
+            "The model failed in the middle of a stream.",
             "The stream broke on our side: the delivered tokens are charged, the prompt is not.",
         ),
         Outcome(
             "server_shutdown",
             False,
             True,
-            "this server stopped before the answer was complete.",
+            "This server stopped before the answer was complete.",
             "The server stopped: the delivered tokens are charged, the prompt is not.",
         ),
         Outcome(
             "worker_died",
             False,
             True,
-            "the process answering it was killed.",
+            "The process that answered it was killed.",
             "The server process died: the tokens known to be delivered are charged, the prompt is not.",
         ),
         Outcome(
             "refused",
             False,
             False,
-            "the request turned out to be one that cannot be answered.",
+            "The request turned out to be one that cannot be answered.",
             "The request was refused, so nothing is charged.",
         ),
     )

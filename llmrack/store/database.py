@@ -236,7 +236,7 @@ class Store:
     def _borrowed(self, *, can_repair: bool = True) -> Iterator[Any]:
         """A driver connection that goes back to the pool only in a state the next borrower can use.
 
-        A greenlet may be killed while PostgreSQL still works on its statement; whoever got that connection next would
+        A greenlet may be killed while PostgreSQL still works on its statement; the next user of that connection would
         read the answer meant for another request. So anything but an ordinary failure drops the connection.
         """
         with self._turns.turn(self._pool_wait_s):

@@ -1,4 +1,4 @@
-"""Images inside messages: data URIs checked and unwrapped, other URLs handed on for whoever may fetch them."""
+"""Images inside messages: data URIs checked and unwrapped, other URLs handed on to be fetched."""
 
 from __future__ import annotations
 

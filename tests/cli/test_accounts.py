@@ -100,7 +100,7 @@ def test_the_role_can_be_given_and_taken(app: Flask) -> None:
     assert people.find(store, "ada@example.com").is_operator  # type: ignore[union-attr]
     run(app, "operator", "ada@example.com", "--remove")
     assert not people.find(store, "ada@example.com").is_operator  # type: ignore[union-attr]
-    assert "Nobody signs in" in run(app, "operator", "bob@example.com", fails=True)
+    assert "No person signs in" in run(app, "operator", "bob@example.com", fails=True)
 
 
 def test_disabling_ends_sessions_and_keys_at_once(app: Flask) -> None:

@@ -9,9 +9,9 @@ from ...wire.ollama import Reply
 from ..base import ClientGone, EngineRequest
 from .triggers import MAX_FIRST_TOKEN_S, Rehearsal
 
-# Four looks a second at whether the client is still there; cheap, and quick enough that nobody notices.
+# Four looks a second at whether the client is still there; cheap, and quick enough to go unnoticed.
 LOOK_EVERY_S = 0.25
-# Without streaming nobody sees the pieces arrive, so the whole answer waits no longer than this.
+# Without streaming no client sees the pieces arrive, so the whole answer waits no longer than this.
 WHOLE_ANSWER_S = 0.3
 # Instant answers report the durations of this speed; a zero would look like a broken server.
 NOMINAL_PER_S = 40.0

@@ -242,6 +242,6 @@ def _changes(written: str) -> dict[str, Any]:
 
 
 def explain_unknown(written: str) -> str:
-    """The answer to a trigger nobody knows."""
+    """The answer to an unknown trigger."""
     known = ", ".join(row.text for row in TRIGGERS)
     return f"Test mode does not know the trigger [test:{written}]. These work: {known}."

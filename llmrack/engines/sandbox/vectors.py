@@ -70,6 +70,6 @@ def _place(feature: str, weight: float) -> tuple[int, float]:
 def _unit(numbers: list[float]) -> list[float]:
     length = sqrt(sum(number * number for number in numbers))
     if not length:
-        # A cut can leave nothing; a vector of length zero would be a division by zero in somebody's cosine.
+        # A cut can leave nothing; a vector of length zero would be a division by zero in a client's cosine.
         return [1.0] + [0.0] * (len(numbers) - 1)
     return array("f", [number / length for number in numbers]).tolist()

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 
 
 class WaitedTooLong(Exception):
-    """Nobody gave a place back in time."""
+    """No permit was released in time."""
 
 
 class FairSemaphore:
-    """So many places, handed from whoever leaves to whoever has waited longest.
+    """A first-in, first-out semaphore with a fixed number of permits.
 
     SQLAlchemy's pool wakes a waiter and then lets a newcomer overtake it, so that in a crowd some wait for seconds
     while others pass many times. A waiter may be killed: a place that was handed to it meanwhile goes on to the next.

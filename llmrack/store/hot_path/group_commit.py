@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 Work = Callable[[Transaction], T]
 
-# About 3 ms of work: whoever wants to be served meanwhile waits no longer.
+# About 3 ms of work: other greenlets wait no longer than that.
 AT_ONCE = 50
 
 
@@ -44,7 +44,7 @@ class GroupCommit:
 
     `commit` runs a function in a transaction of its own and commits, or raises. An ApiError out of a work is its
     answer and comes before its first write, so that it undoes nothing. Anything else undoes the whole transaction;
-    then each work of it runs again alone, so that one that fails takes nobody with it.
+    then each work of it runs again alone, so that one that fails undoes no other.
 
     Only this thread touches the connection, so killing a greenlet that waits hurts no other request. `commit` waits for
     other processes until a deadline; each work has `wait_s` from when it came, however many came before.

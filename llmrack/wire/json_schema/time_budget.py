@@ -34,7 +34,7 @@ class TimeBudget:
     """Seconds of processor time for the schemas of one request, in stretches of at most `STRETCH_S`.
 
     The interruption needs the process's main thread, where gunicorn's gevent worker runs every request. In another
-    thread the work is bounded by its counted steps alone, and holds up nobody but itself.
+    thread the work is bounded by its counted steps alone, and holds up no other request.
     """
 
     def __init__(self, total_s: float = STRETCH_S) -> None:

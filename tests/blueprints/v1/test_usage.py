@@ -75,7 +75,7 @@ def test_a_receipt_says_what_happened_and_what_it_cost(ada: Api) -> None:
         "user": "u-17",
     }
     assert (receipt["state"], receipt["outcome"]) == ("settled", "completed")
-    assert receipt["meaning"] == "The request ended so when the whole answer was delivered."
+    assert receipt["meaning"] == "The whole answer was delivered."
     assert receipt["usage"]["total_tokens"] == tokens["total_tokens"]
     assert set(receipt["times_ms"]) == {"queue", "load", "prompt", "generation", "first_token", "total"}
     assert receipt["times_ms"]["total"] > 0

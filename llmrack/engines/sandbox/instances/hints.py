@@ -141,7 +141,7 @@ class Hints:
     def people(self) -> Iterator[str]:
         for found in _PERSON.finditer(self.text):
             names = [word for word in found[0].split() if word.lower() not in _NOT_A_NAME and not word.isupper()]
-            # A sentence begins with a capital; one word there is more likely a verb than somebody who does something.
+            # A sentence begins with a capital; one word there is more likely a verb than a person who does something.
             is_whole = len(names) < 3 and self.text.strip(".!?") == found[0]
             if names and found.start() == 0 and not is_whole and not _ACTS.match(self.text):
                 names = names[1:] if found[0].startswith(names[0]) else names
