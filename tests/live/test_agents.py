@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.programs import need
 from tests.support.testmode import Started, start
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,7 +98,7 @@ def blocks(started: Started, page: str) -> dict[str, str]:
 
 
 def node_version() -> int:
-    done = subprocess.run(["node", "--version"], capture_output=True, text=True)
+    done = subprocess.run([need("node"), "--version"], capture_output=True, text=True)
     return int(done.stdout.lstrip("v").partition(".")[0] or 0)
 
 
