@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
@@ -27,7 +28,7 @@ def init_app(app: Flask) -> None:
 def render(error: ApiError) -> Response:
     """The envelope, with `Retry-After` and whatever headers the error carries."""
     g.refusal = error
-    response = Response(wire_errors.envelope(error), error.status, mimetype="application/json")
+    response = Response(_envelope(request.path)(error), error.status, mimetype="application/json")
     response.headers.extend(error.headers)
     if error.token_limits is not None:
         g.token_limits = error.token_limits
@@ -36,6 +37,14 @@ def render(error: ApiError) -> Response:
     if error.status == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="LLMRack"'
     return response
+
+
+# The shape of an error by the beginning of its path; everywhere else it is OpenAI's.
+_ENVELOPES: tuple[tuple[str, Callable[[ApiError], bytes]], ...] = ()
+
+
+def _envelope(path: str) -> Callable[[ApiError], bytes]:
+    return next((envelope for beginning, envelope in _ENVELOPES if path.startswith(beginning)), wire_errors.envelope)
 
 
 def render_gone(_: ClientGone) -> Response:

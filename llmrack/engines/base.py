@@ -23,7 +23,8 @@ class EngineRequest:
     A body holds of a client's schemas what Ollama's decoding understands. `schemas` are the whole ones, for an engine
     that can hold them: {"response_format": schema, "tools": {name: parameters}}, either left out where there is none.
     `must_call` says that only a tool call is an answer. `model` is the catalogue's and `prompt_param` the client's
-    field that holds the prompt, for what failures say.
+    field that holds the prompt, for what failures say. `waiting_for` is the engine's word on an empty batch: what the
+    request waits for, as the comment of a silent stream.
     """
 
     __slots__ = (
@@ -36,6 +37,7 @@ class EngineRequest:
         "request_id",
         "schemas",
         "silence_s",
+        "waiting_for",
     )
 
     def __init__(self, request_id: str, silence_s: float) -> None:
@@ -47,6 +49,7 @@ class EngineRequest:
         self.must_call = False
         self.model: Model | None = None
         self.prompt_param: str | None = None
+        self.waiting_for = ""
         self._hang_up: Callable[[], None] | None = None
 
     def abandon(self, *, is_shutdown: bool = False) -> None:

@@ -40,7 +40,7 @@ class MeteredRequest:
         self._bodies: list[dict[str, Any]] = []
         # Without an answer its prompt is only charged once it is counted, so the estimate is held.
         bounds = [
-            context.prompts.bound(ask.model, ask.endpoint, size) if ask.output_tokens else size.estimate
+            context.prompts.bound(ask.model, size, is_chat=ask.is_chat) if ask.output_tokens else size.estimate
             for size in ask.prompt_sizes
         ]
         admission = _admission(ask, caller, call, sum(bounds))
@@ -75,7 +75,7 @@ class MeteredRequest:
         return self._reservation.cover(batches, self._choice, self._count)
 
     def _answer(self, body: dict[str, Any]) -> Generator[list[Reply]]:
-        return (self.engine.chat if self.ask.endpoint == "chat" else self.engine.generate)(body, self.call)
+        return (self.engine.chat if self.ask.is_chat else self.engine.generate)(body, self.call)
 
     def _count(self, choice: int) -> Generator[list[Reply], None, int]:
         """The tokens of a choice's prompt: the model server reads it, as it has to anyway, and makes one token.

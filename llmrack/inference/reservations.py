@@ -154,7 +154,7 @@ class Reservation:
         size = self._ask.prompt_sizes[choice]
         usage = Tally(self._ask.model, size.estimate, pieces=self._passed, last=last).usage
         if last.prompt_eval_count is not None and self._admission.caller.is_live:
-            self._bounds.learn(self._ask.model, self._ask.endpoint, size, usage.prompt_tokens)
+            self._bounds.learn(self._ask.model, size, usage.prompt_tokens, is_chat=self._ask.is_chat)
         return usage
 
 

@@ -11,7 +11,6 @@ from ..engines.base import EngineRequest
 from ..errors import ApiError, InternalError, UpstreamError
 from ..keys.authentication import Caller
 from ..metering.limits import LimitState
-from ..wire import sse
 from ..wire.ollama import Reply
 from ..wire.parsed import ParsedRequest, Usage
 from . import request
@@ -123,7 +122,7 @@ class Streaming:
             self._run.meter.checkpoint(self._run.call.request_id, usage.prompt_tokens, usage.completion_tokens)
         now = time.monotonic()
         if not data and now - self._sent_at >= self._run.call.silence_s:
-            data = sse.PING
+            data = self._wire.ping(self._run.call.waiting_for)
         if data:
             self._sent_at = now
         return data

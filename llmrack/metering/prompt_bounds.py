@@ -19,18 +19,18 @@ class PromptBounds:
     """
 
     def __init__(self) -> None:
-        self._frames: dict[tuple[str, str, bool], _Frame] = {}
+        self._frames: dict[tuple[str, bool, bool], _Frame] = {}
 
-    def bound(self, model: Model, endpoint: str, size: PromptSize) -> int:
-        frame = self._frames.get((model.id, endpoint, size.has_tools))
+    def bound(self, model: Model, size: PromptSize, *, is_chat: bool) -> int:
+        frame = self._frames.get((model.id, is_chat, size.has_tools))
         if frame is None or size.images:
             return model.num_ctx
         return min(model.num_ctx, _plain(size) + max(frame))
 
-    def learn(self, model: Model, endpoint: str, size: PromptSize, counted_tokens: int) -> None:
+    def learn(self, model: Model, size: PromptSize, counted_tokens: int, *, is_chat: bool) -> None:
         if size.images or counted_tokens <= 0:
             return
-        where = model.id, endpoint, size.has_tools
+        where = model.id, is_chat, size.has_tools
         upper, seen = self._frames.get(where, (counted_tokens, 0))
         # A model server that counts more than the bound shows that the frame is larger.
         self._frames[where] = min(upper, counted_tokens), max(seen, counted_tokens - _plain(size))

@@ -47,6 +47,7 @@ class CompletionRequest:
     top_logprobs: int | None
     has_usage_chunk: bool
     endpoint: str = "completions"
+    is_chat: bool = False
     prompt_param: str = "prompt"
     id_prefix: str = "cmpl-"
     must_call: bool = False
@@ -202,6 +203,9 @@ class TextStream(_Answer):
             out.append(sse.event({**self._head, "choices": [], "usage": self.usage.body()}))
         out.append(sse.DONE)
         return b"".join(out)
+
+    def ping(self, note: str) -> bytes:
+        return sse.comment(note)
 
     def failure(self, error: ApiError) -> bytes:
         return sse.event(

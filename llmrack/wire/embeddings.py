@@ -30,6 +30,7 @@ class EmbeddingRequest:
     is_base64: bool
     prompt_sizes: tuple[PromptSize, ...]
     endpoint: str = "embeddings"
+    is_chat: bool = False
     prompt_param: str = "input"
     stream: bool = False
     output_tokens: int = 0

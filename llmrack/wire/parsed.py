@@ -74,6 +74,9 @@ class Stream(Protocol):
     def feed(self, choice: int, replies: list[Reply]) -> bytes:
         """The events this batch gives, possibly none."""
 
+    def ping(self, note: str) -> bytes:
+        """What a silent stream sends to stay open; `note` says what it waits for, and may be empty."""
+
     def close(self) -> bytes:
         """The end of the stream, once every body ended with `done`. Raises UpstreamError instead of a false success."""
 
@@ -97,8 +100,9 @@ class Plain(Protocol):
 
 
 class ParsedRequest(Protocol):
-    """A checked chat or text completion request.
+    """A checked request for an answer in text, of any dialect.
 
+    `endpoint` is the name on the receipt; `is_chat` says that the model's chat template makes the prompt.
     `prompt_param` is the field that holds the prompt, `prompt_tokens` estimates all prompts, each of `prompt_sizes` is
     one; `output_tokens` are wanted at most; `ignored` names what had no effect, `replaced` where characters
     were replaced, see `jsonbody`.
@@ -106,6 +110,7 @@ class ParsedRequest(Protocol):
     """
 
     endpoint: str
+    is_chat: bool
     prompt_param: str
     id_prefix: str
     model: Model
@@ -136,6 +141,7 @@ class ParsedEmbedding(Protocol):
     """A checked embeddings request."""
 
     endpoint: str
+    is_chat: bool
     prompt_param: str
     model: Model
     stream: bool

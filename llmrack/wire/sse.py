@@ -8,7 +8,6 @@ import msgspec
 
 from ..errors import ApiError
 
-PING = b": ping\n\n"
 DONE = b"data: [DONE]\n\n"
 START = b"data: "
 END = b"\n\n"
@@ -18,6 +17,11 @@ encode = msgspec.json.Encoder().encode
 
 def event(obj: Any) -> bytes:
     return START + encode(obj) + END
+
+
+def comment(note: str) -> bytes:
+    """A comment, which every client skips: what a silent stream sends to stay open."""
+    return b": " + (note.encode() or b"ping") + END
 
 
 def failure(error: ApiError) -> bytes:

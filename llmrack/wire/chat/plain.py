@@ -66,14 +66,21 @@ class ChatPlain(ChatAnswer):
         ]
         return self._ask.body(conversation, min(output_tokens, self._ask.output_tokens))
 
-    def body(self) -> bytes:
+    def message(self) -> dict[str, Any]:
+        """The finished answer as OpenAI's message, which every dialect writes in its own form.
+
+        Raises UpstreamError when it cannot pass as success.
+        """
         self._tally.require_end()
         message: dict[str, Any] = {"role": "assistant", "content": self._settled("".join(self._texts))}
         if self._thoughts:
             message["reasoning_content"] = "".join(self._thoughts)
         if self._calls.made:
             message["tool_calls"] = self._calls.made
-        choice: dict[str, Any] = {"index": 0, "message": message}
+        return message
+
+    def body(self) -> bytes:
+        choice: dict[str, Any] = {"index": 0, "message": self.message()}
         if self._ask.top_logprobs is not None:
             choice["logprobs"] = {"content": self._logprobs}
         choice["finish_reason"] = self._finish_reason

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from ...catalog import Catalog, Model
 from ...errors import InvalidRequest
@@ -67,6 +67,7 @@ class ChatRequest:
     schemas: dict[str, Any]
     prompt_sizes: tuple[PromptSize, ...]
     endpoint: str = "chat"
+    is_chat: bool = True
     prompt_param: str = "messages"
     id_prefix: str = "chatcmpl-"
 
@@ -101,9 +102,23 @@ class ChatRequest:
         return ChatPlain(self, id, created)
 
 
+R = TypeVar("R", bound=ChatRequest)
+
+
 def parse(raw: bytes, catalog: Catalog, features: Features) -> ChatRequest:
     """The request in a body. Raises InvalidRequest with the field at fault."""
     body, replaced = json_body.decode(raw)
+    return read(ChatRequest, body, catalog, features, replaced)
+
+
+def read(
+    kind: type[R], body: dict[str, Any], catalog: Catalog, features: Features, replaced: list[str], **more: Any
+) -> R:
+    """The request in decoded fields of this endpoint; other dialects translate theirs into them.
+
+    `kind` is the dialect's own request, whose further fields are in `more`; `replaced` are the places where
+    `json_body.decode` replaced characters. Raises InvalidRequest with the field at fault.
+    """
     model = rows.model(body, catalog, embeds=False)
     param = next((name for name in ("tools", "response_format") if body.get(name)), None)
     within = _schema_time(param) if param else _untimed
@@ -123,7 +138,7 @@ def parse(raw: bytes, catalog: Catalog, features: Features) -> ChatRequest:
     size_bytes = conversation.size_bytes + sum(length_bytes(str(tool)) for tool in ours)
     refuse_too_long(model, conversation.texts, size_bytes, "messages")
     prompt_tokens = estimate(model, size_bytes, len(conversation.messages), conversation.images)
-    return ChatRequest(
+    return kind(
         model=model,
         stream=values.get("stream", False),
         user=values.get("user"),
@@ -146,6 +161,7 @@ def parse(raw: bytes, catalog: Catalog, features: Features) -> ChatRequest:
         prompt_sizes=(
             PromptSize(size_bytes, prompt_tokens, len(conversation.messages), conversation.images, bool(ours)),
         ),
+        **more,
     )
 
 

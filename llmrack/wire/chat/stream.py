@@ -1,4 +1,4 @@
-"""A chat completion in chunks, from the lines of Ollama's /api/chat."""
+"""A streamed answer from the lines of Ollama's /api/chat, and its form as OpenAI's chunks."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from .answer import Asked, ChatAnswer, call_tokens
 _AFTER = b'},"finish_reason":null}]}' + sse.END
 
 
-class ChatStream(ChatAnswer):
-    """Text goes out as it comes, but for what may be a call in the making: that waits until it is known."""
+class StreamedAnswer(ChatAnswer):
+    """What a streamed answer does in every dialect: when which piece is shown. How one is written is the dialect's.
 
-    def __init__(self, ask: Asked, id: str, created: int) -> None:
-        super().__init__(ask, id, created, "chat.completion.chunk")
+    Text goes out as it comes, but for what may be a call in the making: that waits until it is known.
+    A dialect writes `_write_text`, `_write_reasoning`, `_write_calls`, `_write_end` and `failure`, each appending the
+    bytes of its events to `out`.
+    """
+
+    def __init__(self, ask: Asked, id: str, created: int, kind: str = "") -> None:
+        super().__init__(ask, id, created, kind)
         self.delivered = 0
-        # Every chunk of text differs in its text only, so the bytes around it are made once.
-        self._open = sse.START + sse.encode({**self._head, "choices": []}).removesuffix(b"]}")
-        self._before = self._open + b'{"index":0,"delta":{"role":"assistant","content":'
-        self._has_sent = False
         # Kept to be judged at the end.
         self._texts: list[str] = []
         self._is_judged = bool(ask.written) or ask.format is not None
@@ -32,6 +33,27 @@ class ChatStream(ChatAnswer):
         self._holds = bool(ask.written)
         self._logprobs: list[dict[str, Any]] = []
         self._is_simple = ask.top_logprobs is None
+
+    def _write_text(self, content: str, out: list[bytes]) -> None:
+        raise NotImplementedError
+
+    def _write_reasoning(self, thinking: str, out: list[bytes]) -> None:
+        raise NotImplementedError
+
+    def _write_calls(self, made: list[dict[str, Any]], first: int, out: list[bytes]) -> None:
+        """`made` are calls in OpenAI's form, the first of them the `first`-th of the answer."""
+        raise NotImplementedError
+
+    def _write_end(self, out: list[bytes]) -> None:
+        """The answer is complete: `_finish_reason` and `usage` are known."""
+        raise NotImplementedError
+
+    def ping(self, note: str) -> bytes:
+        return sse.comment(note)
+
+    def failure(self, error: ApiError) -> bytes:
+        """The end of a stream that broke."""
+        raise NotImplementedError
 
     @property
     def usage(self) -> Usage:
@@ -51,8 +73,6 @@ class ChatStream(ChatAnswer):
                 self._feed_rich(reply, message, out)
             elif message.content:
                 self._feed_text(message.content, out)
-        if out:
-            self._has_sent = True
         return b"".join(out)
 
     def _feed_text(self, content: str, out: list[bytes]) -> None:
@@ -63,10 +83,7 @@ class ChatStream(ChatAnswer):
             self._hold(content, out)
             return
         self.delivered += 1
-        if self._is_simple:
-            out += (self._before, sse.encode(content), _AFTER)
-        else:
-            out.append(self._chunk({"role": "assistant", "content": content}))
+        self._write_text(content, out)
 
     def _hold(self, content: str, out: list[bytes]) -> None:
         self._held.append(content)
@@ -80,13 +97,13 @@ class ChatStream(ChatAnswer):
         self._holds = False
         if self._held:
             self.delivered += len(self._held)
-            out.append(self._chunk({"role": "assistant", "content": "".join(self._held)}))
+            self._write_text("".join(self._held), out)
 
     def _feed_rich(self, reply: Reply, message: Message, out: list[bytes]) -> None:
         if message.thinking:
             self._tally.pieces += 1
             self.delivered += 1
-            out.append(self._chunk({"role": "assistant", "reasoning_content": message.thinking}))
+            self._write_reasoning(message.thinking, out)
         elif reply.logprobs and self._ask.top_logprobs is not None:
             # Of the answer's tokens only: this format has no place for those of the reasoning.
             self._logprobs += logprobs.chat(reply.logprobs)
@@ -99,16 +116,7 @@ class ChatStream(ChatAnswer):
     def _tell_calls(self, made: list[dict[str, Any]], first: int, out: list[bytes]) -> None:
         if made:
             self.delivered += sum(call_tokens(call) for call in made)
-            delta = {"role": "assistant", "content": "", "tool_calls": tool_calls.deltas(made, first)}
-            out.append(self._chunk(delta))
-
-    def _chunk(self, delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
-        choice: dict[str, Any] = {"index": 0, "delta": delta}
-        if self._ask.top_logprobs is not None:
-            choice["logprobs"] = {"content": self._logprobs} if self._logprobs else None
-            self._logprobs = []
-        choice["finish_reason"] = finish_reason
-        return self._open + sse.encode(choice) + b"]}" + sse.END
+            self._write_calls(made, first, out)
 
     def close(self) -> bytes:
         self._tally.require_end()
@@ -118,13 +126,50 @@ class ChatStream(ChatAnswer):
             # What looked like a call was none, or was cut in the middle: then it can still be read.
             self._tell_held(out)
         self._tell_calls(self._calls.made[made:], made, out)
-        if self._logprobs or not (out or self._has_sent):
+        self._write_end(out)
+        return b"".join(out)
+
+
+class ChatStream(StreamedAnswer):
+    """OpenAI's chunks."""
+
+    def __init__(self, ask: Asked, id: str, created: int) -> None:
+        super().__init__(ask, id, created, "chat.completion.chunk")
+        # Every chunk of text differs in its text only, so the bytes around it are made once.
+        self._open = sse.START + sse.encode({**self._head, "choices": []}).removesuffix(b"]}")
+        self._before = self._open + b'{"index":0,"delta":{"role":"assistant","content":'
+        self._has_sent = False
+
+    def _write_text(self, content: str, out: list[bytes]) -> None:
+        self._has_sent = True
+        if self._is_simple:
+            out += (self._before, sse.encode(content), _AFTER)
+        else:
+            out.append(self._chunk({"role": "assistant", "content": content}))
+
+    def _write_reasoning(self, thinking: str, out: list[bytes]) -> None:
+        self._has_sent = True
+        out.append(self._chunk({"role": "assistant", "reasoning_content": thinking}))
+
+    def _write_calls(self, made: list[dict[str, Any]], first: int, out: list[bytes]) -> None:
+        self._has_sent = True
+        out.append(self._chunk({"role": "assistant", "content": "", "tool_calls": tool_calls.deltas(made, first)}))
+
+    def _chunk(self, delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
+        choice: dict[str, Any] = {"index": 0, "delta": delta}
+        if self._ask.top_logprobs is not None:
+            choice["logprobs"] = {"content": self._logprobs} if self._logprobs else None
+            self._logprobs = []
+        choice["finish_reason"] = finish_reason
+        return self._open + sse.encode(choice) + b"]}" + sse.END
+
+    def _write_end(self, out: list[bytes]) -> None:
+        if self._logprobs or not self._has_sent:
             out.append(self._chunk({"role": "assistant", "content": ""}))
         out.append(self._chunk({}, self._finish_reason))
         if self._ask.has_usage_chunk:
             out.append(sse.event({**self._head, "choices": [], "usage": self._tally.usage.body()}))
         out.append(sse.DONE)
-        return b"".join(out)
 
     def failure(self, error: ApiError) -> bytes:
         choices = [{"index": 0, "delta": {}, "finish_reason": "error"}]
