@@ -23,13 +23,16 @@ from llmrack.catalog import Catalog
 from llmrack.clients.mail import Mailer, Outbox, SmtpMailer
 from llmrack.clients.provider import PaymentGateway
 from llmrack.deployment import check_deployment
+from llmrack.engines.base import Engine
 from llmrack.engines.features import Probe
 from llmrack.engines.ollama.client import Ollama
 from llmrack.engines.sandbox import Sandbox
 from llmrack.errors import CannotStart
 from llmrack.inference.context import AppContext, Engines
 from llmrack.metering.meter import Meter
-from llmrack.setting_values import MIN_SECRET_CHARS
+from llmrack.pool.pool import Pool
+from llmrack.pool.scheduler import Rules
+from llmrack.setting_values import MIN_SECRET_CHARS, separated
 from llmrack.settings import Settings
 from llmrack.store import opening
 from llmrack.store.clock import DatabaseClock
@@ -93,12 +96,7 @@ def _rack(values: Settings, instance: Path, store: Store) -> AppContext:
 
 
 def _engines(values: Settings, models: Catalog) -> Engines:
-    live = Ollama(
-        values.ollama_url,
-        connect_timeout_s=values.ollama_connect_timeout_s,
-        silence_timeout_s=values.ollama_silence_timeout_s,
-        queue_timeout_s=values.ollama_queue_timeout_s,
-    )
+    live = _live_engine(values, models)
     return Engines(
         live=live,
         test=Sandbox(
@@ -109,6 +107,23 @@ def _engines(values: Settings, models: Catalog) -> Engines:
         live_features=Probe(live, image_urls=values.image_urls),
         test_features=Features(image_urls=values.image_urls),
     )
+
+
+def _live_engine(values: Settings, models: Catalog) -> Engine:
+    """The Ollama itself, or the pool in front of one or several once it is known how much each does at a time."""
+    ollamas = [
+        Ollama(
+            url,
+            connect_timeout_s=values.ollama_connect_timeout_s,
+            silence_timeout_s=values.ollama_silence_timeout_s,
+            queue_timeout_s=values.ollama_queue_timeout_s,
+        )
+        for url in separated(values.ollama_url)
+    ]
+    if not values.ollama_parallel:
+        return ollamas[0]
+    rules = Rules(values.queue_max, values.queue_wait_max_s, values.switch_min_resident_s)
+    return Pool(ollamas, models, rules, parallel=values.ollama_parallel, max_loaded=values.ollama_max_loaded)
 
 
 def _mailer(values: Settings) -> Mailer:

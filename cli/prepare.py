@@ -20,6 +20,7 @@ from llmrack.engines.memory_fit import Fit
 from llmrack.errors import ApiError, CannotStart, Unavailable
 from llmrack.inference.context import AppContext
 from llmrack.keys import keys
+from llmrack.setting_values import separated
 from llmrack.store import opening
 
 from .actor import actor
@@ -67,7 +68,7 @@ def _say_models(context: AppContext) -> None:
         click.echo(f"  {model.id:<{width}}  {state}")
     click.echo()
     ready = [model for model in context.catalog if model not in missing and not model.is_embedding]
-    if outbox.is_loopback(urlsplit(url).hostname or ""):
+    if outbox.is_loopback(urlsplit(separated(url)[0]).hostname or ""):
         _say_windows(_fits(engine, ready), is_first=not keys.exists(context.store))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .setting_values import separated
 from .settings import POSTGRESQL, REDIS, BadSetting, Settings
 
 LOOPBACK = "127.0.0.0/8,::1/128"
@@ -23,6 +24,11 @@ def bind(settings: Settings) -> str:
 
 def check_deployment(settings: Settings) -> None:
     """Raises BadSetting with a sentence that says what to set."""
+    if len(separated(settings.ollama_url)) > 1 and not settings.ollama_parallel:
+        raise BadSetting(
+            "LLMRACK_OLLAMA_URL names several Ollamas, so LLMRACK_OLLAMA_PARALLEL must say how many requests each"
+            " answers at the same time: set it to what OLLAMA_NUM_PARALLEL is there, which is 1 unless it was set."
+        )
     check_workers(settings, settings.workers)
 
 
@@ -30,6 +36,11 @@ def check_workers(settings: Settings, workers: int) -> None:
     """Whether so many processes may share these stores. Raises BadSetting."""
     if workers <= 1:
         return
+    if settings.ollama_parallel:
+        raise BadSetting(
+            f"LLMRACK_WORKERS={workers} with LLMRACK_OLLAMA_PARALLEL would give each slot of an Ollama {workers} times,"
+            " because each worker has a queue of its own: set LLMRACK_WORKERS=1, or leave LLMRACK_OLLAMA_PARALLEL out."
+        )
     if not settings.redis_url:
         raise BadSetting(
             f"LLMRACK_WORKERS={workers} without LLMRACK_REDIS_URL would allow {workers} times the requests per minute, "

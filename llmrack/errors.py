@@ -204,6 +204,7 @@ class UpstreamError(ApiError):
         "upstream_reset": "The connection to the model server broke.",
         "upstream_incomplete": "The model server ended its answer before it was whole.",
         "upstream_busy": "Too many requests wait for the model.",
+        "model_load_failed": "The model could not be loaded into the memory of a model server.",
         "upstream_died": "The model server stopped while it ran the model.",
         "model_not_installed": "The model is on offer, and its weights are not there.",
         "invalid_tool_call": "The model wrote a tool call that does not parse.",
@@ -214,11 +215,13 @@ class UpstreamError(ApiError):
 
 class Unavailable(ApiError):
     status = 503
-    when = "A store this server needs (database, Redis) cannot be reached; retry after the seconds given."
+    when = "A store (database, Redis) cannot be reached, or the queue is too long; retry after the seconds given."
     default_code = "unavailable"
     codes = {
         "unavailable": "The database or the store of counters cannot be reached.",
         "too_many_connections": "The address has as many connections open as it may.",
+        "queue_full": "So many requests wait for the model servers that this one would wait for too long.",
+        "queue_timeout": "No slot for the model became free in the time that a request may wait.",
         "too_many_unread_answers": "Large answers of many accounts wait for their readers.",
     }
 

@@ -38,6 +38,7 @@ class Plan:
     reads_per_minute: int = 600
     test_requests_per_minute: int = 600
     test_concurrent_requests: int = 100
+    queue_weight: int = 1
     is_prepaid: bool = False
     is_default: bool = False
     is_public: bool = False
@@ -105,6 +106,7 @@ def _plan(entry: datafile.Entry) -> Plan:
         ("requests_per_minute", plan.requests_per_minute > 0, "must be at least 1"),
         ("reads_per_minute", plan.reads_per_minute > 0, "must be at least 1"),
         ("concurrent_requests", plan.concurrent_requests > 0, "must be at least 1"),
+        ("queue_weight", plan.queue_weight > 0, "must be at least 1"),
         ("test_requests_per_minute", plan.test_requests_per_minute > 0, "must be at least 1"),
         ("test_concurrent_requests", plan.test_concurrent_requests > 0, "must be at least 1"),
         ("tokens_per_day", plan.tokens_per_day is None or plan.tokens_per_day > 0, "must be at least 1, or left out"),

@@ -153,6 +153,30 @@ def is_address(text: str) -> bool:
 
 
 @dataclass(frozen=True)
+class Urls:
+    """One URL or several, separated by commas or spaces."""
+
+    one: Url
+
+    def __str__(self) -> str:
+        return f"{self.one}; several are separated by commas"
+
+    def read(self, text: str) -> str:
+        return ",".join(separated(text))
+
+    def check(self, value: Any) -> None:
+        for url in separated(value):
+            self.one.check(url)
+        if not separated(value) or len(set(separated(value))) != len(separated(value)):
+            raise ValueError
+
+
+def separated(text: str) -> list[str]:
+    """The parts of a list in a setting."""
+    return text.replace(",", " ").split()
+
+
+@dataclass(frozen=True)
 class Url:
     """`ends` are paths that belong to another address and must be left out."""
 
@@ -220,6 +244,6 @@ def shown(kind: Kind, value: Any, *, is_secret: bool) -> str:
     if is_secret:
         return "(secret)"
     text = str(value)
-    if isinstance(kind, Url):
+    if isinstance(kind, Url | Urls):
         text = re.sub(r"[^/@]*@", "(secret)@", text)
     return repr(text if len(text) <= 100 else f"{text[:100]}...")

@@ -28,6 +28,7 @@ from .setting_values import (
     StoreUrl,
     Text,
     Url,
+    Urls,
     Whole,
     Words,
     is_address,
@@ -132,7 +133,39 @@ SETTINGS: tuple[Setting, ...] = (
         Whole("seconds", 1, DAY_S),
         "How long open streams may go on after a stop or reload.",
     ),
-    Setting("ollama_url", "http://127.0.0.1:11434", Url(ends=("/v1", "/api")), "The Ollama that answers live keys."),
+    Setting(
+        "ollama_url",
+        "http://127.0.0.1:11434",
+        Urls(Url(ends=("/v1", "/api"))),
+        "The Ollama that answers live keys, or several, separated by commas.",
+    ),
+    Setting(
+        "ollama_parallel",
+        0,
+        Whole("requests", 0, 1024),
+        "How many requests an Ollama answers at the same time for one model: OLLAMA_NUM_PARALLEL of each. Requests then"
+        " wait here, fairly by account, for a free slot. 0: not told, and each goes on to the one Ollama at once.",
+    ),
+    Setting(
+        "ollama_max_loaded",
+        1,
+        Whole("models", 1, 1024),
+        "How many models an Ollama holds in memory at once, where OLLAMA_PARALLEL is told: OLLAMA_MAX_LOADED_MODELS of"
+        " each.",
+    ),
+    Setting("queue_max", 1000, Whole("requests", 1, 1_000_000), "How many requests may wait for a slot."),
+    Setting(
+        "queue_wait_max_s",
+        300.0,
+        Number("seconds", 1, DAY_S),
+        "How long a request may wait for a slot.",
+    ),
+    Setting(
+        "switch_min_resident_s",
+        30.0,
+        Number("seconds", 0, DAY_S),
+        "How long a model stays in memory at least, while it has requests, before it gives way to another.",
+    ),
     Setting("ollama_connect_timeout_s", 5.0, Number("seconds", 0.1, 3600), "How long connecting to Ollama may take."),
     Setting(
         "ollama_silence_timeout_s",

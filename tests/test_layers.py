@@ -22,8 +22,9 @@ ACCOUNTS = STORE | {"llmrack.accounts", "gevent", "argon2", "email_validator", "
 KEYS = STORE | {"llmrack.accounts", "llmrack.keys"}
 METERING = KEYS | {"llmrack.metering", "llmrack.wire", "msgspec", "gevent"}
 BILLING = KEYS | {"llmrack.metering", "llmrack.clients", "llmrack.billing"}
+POOL = ENGINES | {"llmrack.pool"}
 INFERENCE = METERING | ENGINES | {"llmrack.inference"}
-LLMRACK = BILLING | INFERENCE | CLIENTS | {"llmrack.docsite"}
+LLMRACK = BILLING | INFERENCE | POOL | CLIENTS | {"llmrack.docsite"}
 WEB = LLMRACK | {
     "blueprints", "server", "flask", "flask_limiter", "limits", "flask_login", "flask_wtf", "werkzeug", "wtforms",
     "itsdangerous", "markupsafe", "segno", "gevent",
@@ -41,6 +42,7 @@ ROWS = (
     ("llmrack.metering", METERING),
     ("llmrack.billing", BILLING),
     ("llmrack.inference", INFERENCE),
+    ("llmrack.pool", POOL),
     ("llmrack.docsite", WIRE | {"llmrack.docsite", "markdown", "pygments"}),
     ("llmrack", CORE),
     # The master loads the worker's class before the fork, when nothing may be imported that gevent has to patch.

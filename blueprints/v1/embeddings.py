@@ -19,6 +19,6 @@ def create_embeddings() -> Response:
     ask = embeddings.parse(body.read(), context.catalog)
     call = open_call()
     try:
-        return answer_reply(complete.embed(ask, g.caller, context, call), ask)
+        return answer_reply(complete.embed(ask, g.caller, context, call), ask, call)
     finally:
         close_call()

@@ -47,8 +47,8 @@ def answer_to(raw: bytes, parse: Parse) -> Response:
     created = int(time.time())
     try:
         if ask.stream:
-            return sse_reply(stream.start(ask, caller, context, call, created), ask)
-        reply = answer_reply(complete.complete(ask, caller, context, call, created), ask)
+            return sse_reply(stream.start(ask, caller, context, call, created), ask, call)
+        reply = answer_reply(complete.complete(ask, caller, context, call, created), ask, call)
     except BaseException:
         close_call()
         raise

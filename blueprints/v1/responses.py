@@ -91,12 +91,12 @@ def json_reply(body: bytes) -> Response:
     return Reply(body, content_type="application/json")
 
 
-def answer_reply(answer: Answer, ask: Read) -> Response:
+def answer_reply(answer: Answer, ask: Read, call: EngineRequest) -> Response:
     g.token_limits = answer.limits
     reply = json_reply(answer.body)
     if len(answer.body) >= LARGE_BYTES:
         reply.response = _unread.hold(g.caller.account_id, answer.body)
-    return _marked(reply, ask)
+    return _marked(reply, ask, call)
 
 
 class Pieces(Protocol):
@@ -108,12 +108,12 @@ class Pieces(Protocol):
     def close(self) -> None: ...
 
 
-def sse_reply(streaming: Pieces, ask: Read | None = None) -> Response:
+def sse_reply(streaming: Pieces, ask: Read | None = None, call: EngineRequest | None = None) -> Response:
     g.token_limits = streaming.limits
     watched = Watched(streaming, g.connection)
     # Straight to the server: each of Werkzeug's two wrappers costs a microsecond a piece, and stack while it waits.
     reply = Reply(watched, headers=SSE_HEADERS, direct_passthrough=True)
-    return reply if ask is None else _marked(reply, ask)
+    return reply if ask is None else _marked(reply, ask, call)
 
 
 def mark_mode(response: Response) -> Response:
@@ -124,7 +124,11 @@ def mark_mode(response: Response) -> Response:
     return response
 
 
-def _marked(response: Response, ask: Read) -> Response:
+def _marked(response: Response, ask: Read, call: EngineRequest | None) -> Response:
+    if call is not None and call.host is not None:
+        # Of a stream only where its slot came before the status had to be promised.
+        response.headers["x-llmrack-host"] = call.host
+        response.headers["x-llmrack-queue-wait-ms"] = str(call.queue_ns // 1_000_000)
     if ask.ignored:
         response.headers["x-llmrack-ignored"] = ", ".join(ask.ignored)
     if ask.replaced:

@@ -24,20 +24,27 @@ class EngineRequest:
     that can hold them: {"response_format": schema, "tools": {name: parameters}}, either left out where there is none.
     `must_call` says that only a tool call is an answer. `model` is the catalogue's and `prompt_param` the client's
     field that holds the prompt, for what failures say. `waiting_for` is the engine's word on an empty batch: what the
-    request waits for, as the comment of a silent stream.
+    request waits for, as the comment of a silent stream. `account_id`, its plan's `weight` and the estimated
+    `prompt_tokens` and `output_tokens` decide its place in a queue; `host` and `queue_ns` are what became of it there.
     """
 
     __slots__ = (
         "_hang_up",
+        "account_id",
+        "host",
         "is_gone",
         "is_shutdown",
         "model",
         "must_call",
+        "output_tokens",
         "prompt_param",
+        "prompt_tokens",
+        "queue_ns",
         "request_id",
         "schemas",
         "silence_s",
         "waiting_for",
+        "weight",
     )
 
     def __init__(self, request_id: str, silence_s: float) -> None:
@@ -50,6 +57,11 @@ class EngineRequest:
         self.model: Model | None = None
         self.prompt_param: str | None = None
         self.waiting_for = ""
+        self.account_id = 0
+        self.weight = 1.0
+        self.prompt_tokens = self.output_tokens = 0
+        self.host: str | None = None
+        self.queue_ns = 0
         self._hang_up: Callable[[], None] | None = None
 
     def abandon(self, *, is_shutdown: bool = False) -> None:

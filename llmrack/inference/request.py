@@ -28,6 +28,8 @@ class MeteredRequest:
         self.ask = ask
         self.call = call
         call.model, call.prompt_param = ask.model, ask.prompt_param
+        call.account_id, call.weight = caller.account_id, caller.plan.queue_weight
+        call.prompt_tokens, call.output_tokens = ask.prompt_tokens, ask.output_tokens
         self.mode = caller.mode
         self.engine: Engine = context.engines.of(caller.mode)
         self.meter: Meter = context.meter
@@ -130,7 +132,7 @@ class MeteredRequest:
             cached_tokens=usage.cached_tokens or 0,
             first_token_ns=self._first_token_ns,
             total_ns=time.perf_counter_ns() - self._started,
-            queue_ns=self._durations.queue_ns,
+            queue_ns=self._durations.queue_ns + self.call.queue_ns,
             load_ns=self._durations.load_ns,
             prompt_ns=self._durations.prompt_ns,
             generation_ns=self._durations.generation_ns,

@@ -121,7 +121,8 @@ class Streaming:
             usage = self._wire.usage
             self._run.meter.checkpoint(self._run.call.request_id, usage.prompt_tokens, usage.completion_tokens)
         now = time.monotonic()
-        if not data and now - self._sent_at >= self._run.call.silence_s:
+        # What waits for something says so as often as the engine finds worth while.
+        if not data and (self._run.call.waiting_for or now - self._sent_at >= self._run.call.silence_s):
             data = self._wire.ping(self._run.call.waiting_for)
         if data:
             self._sent_at = now

@@ -36,7 +36,7 @@ def from_ollama(status: int, body: Any, model: Model | None = None, prompt_param
         if pattern.search(text):
             return meaning(name)
     if status == 404:
-        return _not_installed(name)
+        return not_installed(name)
     if status == 503:
         return _busy(name)
     how = "while it answered" if status == 200 else f"with status {status}"
@@ -96,7 +96,7 @@ def _lacks(param: str) -> Callable[[str], ApiError]:
     return meaning
 
 
-def _not_installed(name: str) -> ApiError:
+def not_installed(name: str) -> ApiError:
     return UpstreamError(
         f"{name} is on offer but not installed on the model server. Its operator can pull it.",
         code="model_not_installed",
@@ -157,7 +157,7 @@ _MEANINGS: tuple[tuple[re.Pattern[str], Callable[[str], ApiError]], ...] = tuple
         (r"does not support insert", _lacks("suffix")),
         (r"does not support thinking", _lacks("reasoning_effort")),
         (r"does not support (chat|generate|embed)", _lacks("model")),
-        (r"model ['\"]?[^'\"]*['\"]? not found", _not_installed),
+        (r"model ['\"]?[^'\"]*['\"]? not found", not_installed),
         (r"server busy|maximum pending requests", _busy),
         # llm/server.go and server/sched.go: before a model is loaded.
         (r"requires more system memory|cudaMalloc failed|out of memory", _lacks_memory),

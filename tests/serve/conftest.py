@@ -53,7 +53,7 @@ class Rig:
 def start_rig(folder: Path, ollama: FakeOllama, **settings: Any) -> Rig:
     (folder / "instance").mkdir(parents=True, exist_ok=True)
     (folder / "instance" / "plans.toml").write_text(ROOMY_PLAN, encoding="utf-8")
-    server = start_app(folder, ollama.url, **(SHORT | settings))
+    server = start_app(folder, **({"ollama_url": ollama.url} | SHORT | settings))
     live, test = (server.key(mode, mode, "--plan", "business") for mode in ("live", "test"))
     return Rig(server, ollama, live, test)
 

@@ -76,6 +76,33 @@ class Ollama:
             )
         return reply
 
+    def load(self, body: dict[str, Any], *, is_embedding: bool, timeout_s: float, keep_alive: str) -> None:
+        """Load a model with exactly what its requests carry, because Ollama loads it again for any other option.
+
+        Returns when it is in memory. Raises UpstreamError.
+        """
+        path = "/api/embed" if is_embedding else "/api/generate"
+        self._command(path, body | {"stream": False, "keep_alive": keep_alive}, timeout_s)
+
+    def unload(self, name: str) -> None:
+        """Tell Ollama to free a model's memory; it is free when `loaded` lists it no more. Raises UpstreamError."""
+        self._command("/api/generate", {"model": name, "stream": False, "keep_alive": 0}, 30.0)
+
+    def _command(self, path: str, body: dict[str, Any], timeout_s: float) -> None:
+        try:
+            answer = requests.post(self.url + path, json=body, timeout=(self._connect_timeout_s, timeout_s))
+        except requests.ConnectionError as exc:
+            raise UpstreamError(
+                "The model server cannot be reached. Retry is safe.", code="upstream_unreachable"
+            ) from exc
+        except requests.RequestException as exc:
+            raise UpstreamError(
+                f"The model server did not load the model within {timeout_s:.0f} seconds. Retry is safe.",
+                code="model_load_failed",
+            ) from exc
+        if answer.status_code != 200:
+            raise wire_errors.from_ollama(answer.status_code, answer.content[:MAX_ERROR_BYTES])
+
     def version(self) -> str:
         return str(self._get("/api/version").get("version", ""))
 
