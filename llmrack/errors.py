@@ -136,6 +136,12 @@ class MethodRefused(ApiError):
     }
 
 
+class UpgradeRefused(MethodRefused):
+    """A websocket where only HTTP is served. Clients that know the status go on with HTTP at once."""
+
+    status = 426
+
+
 class RequestTimedOut(ApiError):
     status = 408
     type = "invalid_request_error"

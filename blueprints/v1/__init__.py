@@ -2,7 +2,19 @@
 
 from flask import Blueprint
 
-from . import auth, chat, completions, embeddings, models, other_endpoints, rate_limits, refusals, responses, usage
+from . import (
+    auth,
+    chat,
+    completions,
+    embeddings,
+    models,
+    other_endpoints,
+    rate_limits,
+    refusals,
+    responses,
+    responses_api,
+    usage,
+)
 
 
 def create_blueprint() -> Blueprint:
@@ -12,6 +24,6 @@ def create_blueprint() -> Blueprint:
     bp.after_request(responses.mark_mode)
     bp.after_request(rate_limits.apply)
     bp.after_request(refusals.note)
-    for endpoint in (chat, completions, embeddings, models, usage, other_endpoints):
+    for endpoint in (chat, responses_api, completions, embeddings, models, usage, other_endpoints):
         bp.register_blueprint(endpoint.bp)
     return bp

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 from flask import Response, g
 
@@ -18,12 +19,16 @@ from ..extensions import loaded_context
 from . import body
 from .responses import answer_reply, close_call, open_call, sse_reply
 
+R = TypeVar("R", bound=chat_request.ChatRequest)
 Parse = Callable[[bytes, Catalog, Features], ParsedRequest]
 
 
 def parse_chat(raw: bytes, catalog: Catalog, features: Features) -> chat_request.ChatRequest:
     """A chat request with every image in it; those named by URL are fetched before anything is reserved for it."""
-    ask = chat_request.parse(raw, catalog, features)
+    return with_images(chat_request.parse(raw, catalog, features))
+
+
+def with_images(ask: R) -> R:
     if ask.conversation.image_urls:
         _fetcher().fill(ask.conversation)
     return ask

@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
-from llmrack.errors import InvalidRequest
+from llmrack.errors import InvalidRequest, MethodRefused, UpgradeRefused
 
 bp = Blueprint("elsewhere", __name__)
 
 
-@bp.post("/responses")
 @bp.post("/messages")
 @bp.post("/messages/count_tokens")
 def refuse() -> Response:
@@ -21,6 +20,17 @@ def refuse() -> Response:
         "This API is not served here. Use POST /v1/chat/completions: set the client to OpenAI's Chat Completions API.",
         code="unsupported_endpoint",
     )
+
+
+@bp.get("/responses")
+def refuse_websocket() -> Response:
+    """Agents try a websocket first: after 426 they use HTTP at once, after another status they try again and again.
+
+    Raises UpgradeRefused, and MethodRefused for what is no websocket.
+    """
+    if request.headers.get("Upgrade", "").lower() == "websocket":
+        raise UpgradeRefused("Websockets are not served here. Send POST /v1/responses with stream: true.")
+    raise MethodRefused("/v1/responses takes OPTIONS, POST, not GET.", headers=(("Allow", "OPTIONS, POST"),))
 
 
 # Addresses of Ollama's API, which tools without a setting for the API's kind call.

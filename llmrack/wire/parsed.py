@@ -296,7 +296,7 @@ _SLICE = 65_536
 
 def header_names(names: list[str]) -> tuple[str, ...]:
     """Names and places of fields as they may stand in a response header: printable, short, and not too many of them."""
-    shown = [re.sub(r"[^A-Za-z0-9_.\[\]-]", "?", name)[:64] or "?" for name in names[:HEADER_NAMES]]
+    shown = [re.sub(r"[^A-Za-z0-9_.:\[\]-]", "?", name)[:64] or "?" for name in names[:HEADER_NAMES]]
     if len(names) > HEADER_NAMES:
         shown.append(f"and-{len(names) - HEADER_NAMES}-more")
     return tuple(shown)

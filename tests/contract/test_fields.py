@@ -15,6 +15,7 @@ from llmrack.wire import completions, embeddings, fields
 from llmrack.wire.chat import request as chat_request
 from llmrack.wire.fields.rows import Bad, Field, Good, Status
 from llmrack.wire.parsed import Features
+from llmrack.wire.responses import request as responses_request
 from tests.blueprints.v1.conftest import Api, issue
 from tests.contract.api import opened
 from tests.support import made
@@ -23,8 +24,16 @@ from tests.wire.support import CATALOG, encoded
 
 BASE: dict[str, dict[str, Any]] = {
     "chat": {"model": "phi-3-mini", "messages": [{"role": "user", "content": "hi"}]},
+    "responses": {"model": "phi-3-mini", "input": "hi"},
     "completions": {"model": "phi-3-mini", "prompt": "hi"},
     "embeddings": {"model": "nomic-embed", "input": "hi"},
+}
+
+
+PARSE: dict[str, Any] = {
+    "chat": chat_request.parse,
+    "responses": responses_request.parse,
+    "completions": completions.parse,
 }
 
 
@@ -32,9 +41,9 @@ def parsed_body(endpoint: str, request: dict[str, Any]) -> dict[str, Any]:
     """What Ollama is sent for a request."""
     if endpoint == "embeddings":
         return embeddings.parse(encoded(request), CATALOG).body()
-    parse = chat_request.parse if endpoint == "chat" else completions.parse
-    ask = parse(encoded(request), CATALOG, Features())
-    return ask.bodies(ask.output_tokens)[0]
+    ask = PARSE[endpoint](encoded(request), CATALOG, Features())
+    body: dict[str, Any] = ask.bodies(ask.output_tokens)[0]
+    return body
 
 
 def rows() -> Iterator[tuple[str, Field]]:
@@ -94,9 +103,7 @@ def test_a_field_without_a_row_passes_and_is_listed(endpoint: str) -> None:
     if endpoint == "embeddings":
         ignored = embeddings.parse(request, CATALOG).ignored
     else:
-        ignored = (chat_request.parse if endpoint == "chat" else completions.parse)(
-            request, CATALOG, Features()
-        ).ignored
+        ignored = PARSE[endpoint](request, CATALOG, Features()).ignored
     assert ignored == ("num_ctx", "options", "weird??name")
     assert parsed_body(endpoint, {**BASE[endpoint], "options": {"num_gpu": 0}}) == parsed_body(endpoint, BASE[endpoint])
 
@@ -117,16 +124,21 @@ def api(tmp_path_factory: pytest.TempPathFactory, fake_ollama: FakeOllama) -> It
 
 
 # A model that can do what the field asks for: what a model cannot do is listed for that reason.
-ABLE = {"chat": "llama-3.1-8b", "completions": "llama-3.1-8b", "embeddings": "nomic-embed"}
+ABLE = {"chat": "llama-3.1-8b", "responses": "llama-3.1-8b", "completions": "llama-3.1-8b", "embeddings": "nomic-embed"}
 REASONS = {"model": "deepseek-r1-8b"}
-PATHS = {"chat": "/chat/completions", "completions": "/completions", "embeddings": "/embeddings"}
+PATHS = {
+    "chat": "/chat/completions",
+    "responses": "/responses",
+    "completions": "/completions",
+    "embeddings": "/embeddings",
+}
 
 
 @pytest.mark.parametrize(("endpoint", "row", "example"), examples("good"))
 def test_the_header_lists_a_field_exactly_when_its_row_says_no_effect(
     api: Api, endpoint: str, row: Field, example: Good
 ) -> None:
-    able = REASONS if row.name == "reasoning_effort" else {"model": ABLE[endpoint]}
+    able = REASONS if row.name in ("reasoning_effort", "reasoning") else {"model": ABLE[endpoint]}
     answer = api.post(PATHS[endpoint], {**BASE[endpoint], **able, row.name: example.value, **example.beside})
     assert answer.status_code == 200, answer.get_data()
     assert answer.headers.get("x-llmrack-ignored") == (row.name if row.status == "no effect" else None)

@@ -125,8 +125,8 @@ class _Reader:
     def _image(self, part: dict[str, Any], ours: dict[str, Any], param: str) -> None:
         if not self._model.can("vision"):
             raise InvalidRequest(f"{self._model.id} does not take images.", param=param, code="unsupported_parameter")
-        if ours["role"] != "user":
-            raise InvalidRequest("Only messages of the role user take images.", param=param)
+        if ours["role"] not in ("user", "tool"):
+            raise InvalidRequest("Only messages of the roles user and tool take images.", param=param)
         known = self.conversation
         known.images += 1
         if known.images > images.MAX_IMAGES:

@@ -6,13 +6,19 @@ from __future__ import annotations
 from .chat import CHAT, TOOL
 from .completions import COMPLETIONS
 from .embeddings import EMBEDDINGS
+from .responses import RESPONSES
 from .rows import Rows
 
-__all__ = ["CHAT", "COMPLETIONS", "EMBEDDINGS", "ENDPOINTS", "TOOL", "field_rows"]
+__all__ = ["CHAT", "COMPLETIONS", "EMBEDDINGS", "ENDPOINTS", "RESPONSES", "TOOL", "field_rows"]
 
-ENDPOINTS: dict[str, Rows] = {"chat": CHAT, "completions": COMPLETIONS, "embeddings": EMBEDDINGS}
+ENDPOINTS: dict[str, Rows] = {
+    "chat": CHAT,
+    "responses": RESPONSES,
+    "completions": COMPLETIONS,
+    "embeddings": EMBEDDINGS,
+}
 
 
 def field_rows(endpoint: str) -> list[tuple[str, str, str]]:
-    """(field, status, notes in Markdown) for the table of "chat", "completions" or "embeddings"."""
+    """(field, status, notes in Markdown) for the table of "chat", "responses", "completions" or "embeddings"."""
     return [(row.name, row.status, row.notes) for row in ENDPOINTS[endpoint].values()]

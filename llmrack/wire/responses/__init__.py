@@ -1,0 +1,1 @@
+"""POST /v1/responses: items and events around the same conversation, tools and answers as a chat's."""
