@@ -10,7 +10,16 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTo
 from werkzeug.exceptions import NotFound as NoRoute
 
 from llmrack.engines.base import ClientGone
-from llmrack.errors import ApiError, BodyTooLarge, InternalError, InvalidRequest, MethodRefused, NotFound, RateLimited
+from llmrack.errors import (
+    ApiError,
+    BodyTooLarge,
+    InternalError,
+    InvalidRequest,
+    MethodRefused,
+    NotFound,
+    RateLimited,
+    UpgradeRefused,
+)
 from llmrack.wire import errors as wire_errors
 
 from . import auth, other_endpoints, rate_limits, refusals, responses
@@ -84,6 +93,12 @@ def _api_error(error: HTTPException) -> ApiError:
         return NotFound(f"There is nothing at {request.method} {request.path[:200]}.{hint}")
     if isinstance(error, MethodNotAllowed):
         allow = ", ".join(sorted(error.valid_methods or ()))
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            # Agents try a websocket first: after 426 they use HTTP at once, after 405 they try again and again.
+            return UpgradeRefused(
+                f"Websockets are not served here. Send {request.path} as HTTP with {allow}.",
+                headers=(("Allow", allow),),
+            )
         return MethodRefused(f"{request.path} takes {allow}, not {request.method}.", headers=(("Allow", allow),))
     if isinstance(error, RequestEntityTooLarge):
         return BodyTooLarge("The request is too large.")

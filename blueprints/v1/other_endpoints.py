@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
-from llmrack.errors import InvalidRequest, MethodRefused, UpgradeRefused
+from llmrack.errors import InvalidRequest
 
 bp = Blueprint("elsewhere", __name__)
 
@@ -20,17 +20,6 @@ def refuse() -> Response:
         "This API is not served here. Use POST /v1/chat/completions: set the client to OpenAI's Chat Completions API.",
         code="unsupported_endpoint",
     )
-
-
-@bp.get("/responses")
-def refuse_websocket() -> Response:
-    """Agents try a websocket first: after 426 they use HTTP at once, after another status they try again and again.
-
-    Raises UpgradeRefused, and MethodRefused for what is no websocket.
-    """
-    if request.headers.get("Upgrade", "").lower() == "websocket":
-        raise UpgradeRefused("Websockets are not served here. Send POST /v1/responses with stream: true.")
-    raise MethodRefused("/v1/responses takes OPTIONS, POST, not GET.", headers=(("Allow", "OPTIONS, POST"),))
 
 
 # Addresses of Ollama's API, which tools without a setting for the API's kind call.

@@ -9,7 +9,7 @@ from flask import Flask, Response, g, request
 
 from llmrack import logs
 
-from ..v1 import cors
+from . import cors
 
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "

@@ -29,6 +29,7 @@ from urllib.parse import urlsplit
 from ..settings import ROOT
 from ..wire import models as wire_models
 from ..wire.openapi.response_schemas import ACCOUNT, ANSWERS
+from ..wire.openapi.responses_schemas import RESPONSES
 from . import captures, changes, configs, rail
 from .facts import ROLES, BadDocs, Facts, code_list
 from .tables import TABLES, size
@@ -73,7 +74,7 @@ def _model(facts: Facts, words: str) -> str:
 
 def _shape(_: Facts, name: str) -> str:
     """An answer's keys with the types of their values, from the schema that the tests hold it to."""
-    return f"```json\n{captures.pretty(_outline({**ANSWERS, **ACCOUNT}[name]))}\n```"
+    return f"```json\n{captures.pretty(_outline({**ANSWERS, **RESPONSES, **ACCOUNT}[name]))}\n```"
 
 
 def _outline(schema: dict[str, Any]) -> Any:

@@ -167,7 +167,7 @@ REFUSALS: list[tuple[str, Ask, tuple[int, str | None, str]]] = [
      (400, "messages[0].content[0]", "unsupported_parameter")),
     ("not JSON", lambda w: w.api().post("/chat/completions", b"{"), (400, None, "invalid_json")),
     ("no object", lambda w: w.api().post("/embeddings", b"[]"), (400, None, "invalid_json")),
-    ("an API of others", lambda w: w.api().post("/responses", {}), (400, None, "unsupported_endpoint")),
+    ("an API of others", lambda w: w.api().post("/messages", {}), (400, None, "unsupported_endpoint")),
     ("a day that is none", lambda w: w.api().get("/usage?from=2026-02-30"), (400, "from", "invalid_value")),
     ("days in the wrong order", lambda w: w.api().get("/usage?from=2026-02-03&to=2026-02-01"),
      (400, "from", "invalid_value")),

@@ -19,14 +19,18 @@ from llmrack.wire import fields
 from llmrack.wire.openapi.operations import OPERATIONS
 from tests.blueprints.v1.conftest import Api, issue
 from tests.contract.api import opened
-from tests.contract.test_fields import BASE, examples
+from tests.contract.test_fields import BASE, PATHS, examples
 from tests.support import made
 from tests.support.fake_ollama import FakeOllama
 from tests.wire.support import WEATHER
 
-PATHS = {"chat": "/chat/completions", "completions": "/completions", "embeddings": "/embeddings"}
-REQUESTS = {"chat": "CreateChatCompletionRequest", "completions": "CreateCompletionRequest"}
-ANSWERS = {"chat": "ChatCompletion", "completions": "Completion", "embeddings": "Embeddings"}
+REQUESTS = {
+    "chat": "CreateChatCompletionRequest",
+    "responses": "CreateResponseRequest",
+    "completions": "CreateCompletionRequest",
+}
+ANSWERS = {"chat": "ChatCompletion", "responses": "Response", "completions": "Completion", "embeddings": "Embeddings"}
+CHUNKS = {"chat": "ChatCompletionChunk", "responses": "ResponseEvent", "completions": "CompletionChunk"}
 
 
 @pytest.fixture(scope="module")
@@ -111,8 +115,10 @@ def test_a_good_value_passes_the_running_server_and_fits_the_document(
     answer = api.post(PATHS[endpoint], request)
     assert answer.status_code == 200, answer.get_data()
     if request.get("stream"):
-        for event in answer.get_data(as_text=True).split("\n\n")[:-2]:
-            check(document, f"{ANSWERS[endpoint]}Chunk", json.loads(event.removeprefix("data: ")))
+        events = [event.rpartition("data: ")[2] for event in answer.get_data(as_text=True).split("\n\n")]
+        for event in events[:-1]:
+            if event != "[DONE]":
+                check(document, CHUNKS[endpoint], json.loads(event))
     else:
         check(document, ANSWERS[endpoint], answer.get_json())
 

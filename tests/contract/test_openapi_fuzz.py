@@ -22,7 +22,7 @@ from tests.support.fake_ollama import FakeOllama
 from tests.wire.test_properties import requests, values
 
 CASES = 5
-PATHS = ("/chat/completions", "/completions", "/embeddings")
+PATHS = ("/chat/completions", "/responses", "/completions", "/embeddings")
 
 
 @pytest.mark.timeout(300)

@@ -12,7 +12,7 @@ from ...errors import ERRORS, ApiError
 from .. import fields
 from ..fields.rows import Field
 from ..fields.types import nullable
-from . import headers, request_schemas, response_schemas
+from . import headers, request_schemas, response_schemas, responses_schemas
 from .operations import COMMON, FIRST_MODEL, OPERATIONS, Operation
 from .request_schemas import Schema
 
@@ -50,6 +50,7 @@ def document(catalog: Catalog, url: str, version: str) -> dict[str, Any]:
                 **_requests(catalog),
                 **request_schemas.REQUESTS,
                 **response_schemas.ANSWERS,
+                **responses_schemas.RESPONSES,
                 **response_schemas.ACCOUNT,
             },
             "headers": {header.name: header.openapi for header in headers.HEADERS},
@@ -117,13 +118,16 @@ def _examples(endpoint: str, catalog: Catalog) -> dict[str, Any]:
     model = next((model.id for model in catalog if model.is_embedding == embeds), "")
     value: dict[str, Any] = {
         "chat": {"messages": [{"role": "user", "content": "hi"}]},
+        "responses": {"input": "hi"},
         "completions": {"prompt": "Once upon a time"},
     }
     bodies: dict[str, dict[str, Any]] = {
         "plain": {"model": model, **value.get(endpoint, {"input": ["the quick brown fox", "hello world"]})}
     }
     if not embeds:
-        bodies["stream"] = {**bodies["plain"], "stream": True, "stream_options": {"include_usage": True}}
+        bodies["stream"] = {**bodies["plain"], "stream": True}
+        if endpoint != "responses":
+            bodies["stream"]["stream_options"] = {"include_usage": True}
     tooled = next((model.id for model in catalog if model.can("tools")), None)
     if endpoint == "chat" and tooled:
         asked = [{"role": "user", "content": "What is the weather in Paris?"}]
@@ -137,7 +141,8 @@ def _success(operation: Operation) -> dict[str, Any]:
     if operation.fields:
         names += ["x-llmrack-ignored", "x-llmrack-replaced"]
     if operation.chunk:
-        content["text/event-stream"] = _stream(operation.chunk)
+        is_named = operation.fields == "responses"
+        content["text/event-stream"] = _named_stream(operation.chunk) if is_named else _stream(operation.chunk)
     return {"description": operation.summary + ".", "headers": _headers(names), "content": content}
 
 
@@ -154,6 +159,21 @@ def _stream(chunk: str) -> dict[str, Any]:
             "required": ["data"],
         },
         "example": "data: {...}\n\ndata: [DONE]\n\n",
+    }
+
+
+def _named_stream(event: str) -> dict[str, Any]:
+    data = {"type": "string", "contentMediaType": "application/json", "contentSchema": request_schemas.ref(event)}
+    return {
+        "schema": {
+            "type": "object",
+            "description": "With `stream: true`: named events, numbered from 0, from `response.created` to "
+            "`response.completed` or `response.incomplete`; `response.in_progress` is repeated while the model is "
+            "silent. A stream that breaks ends with `error` and then `response.failed`.",
+            "properties": {"event": {"type": "string"}, "data": data},
+            "required": ["event", "data"],
+        },
+        "example": "event: response.created\ndata: {...}\n\nevent: response.completed\ndata: {...}\n\n",
     }
 
 

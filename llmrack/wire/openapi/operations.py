@@ -65,6 +65,20 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "post",
+        "/v1/responses",
+        "createResponse",
+        "Responses",
+        "Answer a conversation of items",
+        "The same as chat in the form of OpenAI's Responses API. Answers are not stored: send the items of earlier "
+        "turns themselves.",
+        "Response",
+        "inference",
+        fields="responses",
+        chunk="ResponseEvent",
+        statuses=_WORK,
+    ),
+    Operation(
+        "post",
         "/v1/completions",
         "createCompletion",
         "Completions",

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, Protocol
 
 from ...errors import ApiError
+from ..chat.answer import Asked
 from ..parsed import Usage
 from . import offers, reasoning
 from .offers import Offers
 
 # What agents know to be final, or to be worth a wait; every other word means a failure of the server to them.
 _CODES = {"context_length_exceeded": "context_length_exceeded", "rate_limit_exceeded": "rate_limit_exceeded"}
+
+
+class AskedResponse(Asked, Protocol):
+    """What an answer needs to know of its request, which is a `responses.request.ResponsesRequest`."""
+
+    offers: Offers
+    echo: dict[str, Any]
+    is_reasoning_wrapped: bool
 
 
 def usage_body(usage: Usage, reasoning_tokens: int) -> dict[str, Any]:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import sse
 from ..chat.plain import ChatPlain
 from . import answer
-
-if TYPE_CHECKING:
-    from .request import ResponsesRequest
+from .answer import AskedResponse
 
 
 class ResponsesPlain(ChatPlain):
     """The items stand in the order in which models make them: reasoning, text, calls."""
 
-    def __init__(self, ask: ResponsesRequest, id: str, created: int) -> None:
+    def __init__(self, ask: AskedResponse, id: str, created: int) -> None:
         super().__init__(ask, id, created)
         self._echo = ask.echo
         self._items = answer.Items(id, ask.offers, is_reasoning_wrapped=ask.is_reasoning_wrapped)

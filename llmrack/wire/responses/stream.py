@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...errors import ApiError
 from .. import sse
 from ..chat.stream import StreamedAnswer
 from ..ollama import Reply
 from . import answer
-
-if TYPE_CHECKING:
-    from .request import ResponsesRequest
+from .answer import AskedResponse
 
 _DELTA = b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","sequence_number":'
 
@@ -19,7 +17,7 @@ _DELTA = b'event: response.output_text.delta\ndata: {"type":"response.output_tex
 class ResponsesStream(StreamedAnswer):
     """Reasoning, text and calls may alternate: each change closes the item that is open, and opens the next."""
 
-    def __init__(self, ask: ResponsesRequest, id: str, created: int) -> None:
+    def __init__(self, ask: AskedResponse, id: str, created: int) -> None:
         super().__init__(ask, id, created)
         self._echo = ask.echo
         self._items = answer.Items(id, ask.offers, is_reasoning_wrapped=ask.is_reasoning_wrapped)

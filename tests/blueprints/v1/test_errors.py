@@ -37,7 +37,7 @@ def test_an_unknown_path_is_a_json_404_with_and_without_a_key(live: Api, path: s
     error_of(live.client.post(path, json={}), 404)
 
 
-ELSEWHERE = ["/v1/responses", "/v1/messages", "/v1/messages/count_tokens"]
+ELSEWHERE = ["/v1/messages", "/v1/messages/count_tokens"]
 
 
 @pytest.mark.parametrize("path", ELSEWHERE)
