@@ -73,7 +73,6 @@ class InvalidRequest(ApiError):
         "malformed_body": "The body ended early, or was not sent as HTTP says.",
         "schema_too_large": "A JSON Schema is beyond the bounds of one request.",
         "schema_too_costly": "Reading the JSON Schemas takes more processor time than one request may have.",
-        "unsupported_endpoint": "The address belongs to an API that is not served here.",
         "repeated_tool_call": "In test mode: each call that `tool_choice` demands was made before.",
         "bad_signature": "A message to the address of the payment provider is not signed by it.",
     }

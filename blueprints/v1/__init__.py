@@ -7,8 +7,8 @@ from . import (
     chat,
     completions,
     embeddings,
+    messages,
     models,
-    other_endpoints,
     rate_limits,
     refusals,
     responses,
@@ -24,6 +24,6 @@ def create_blueprint() -> Blueprint:
     bp.after_request(responses.mark_mode)
     bp.after_request(rate_limits.apply)
     bp.after_request(refusals.note)
-    for endpoint in (chat, responses_api, completions, embeddings, models, usage, other_endpoints):
+    for endpoint in (chat, responses_api, messages, completions, embeddings, models, usage):
         bp.register_blueprint(endpoint.bp)
     return bp

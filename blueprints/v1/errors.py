@@ -21,8 +21,9 @@ from llmrack.errors import (
     UpgradeRefused,
 )
 from llmrack.wire import errors as wire_errors
+from llmrack.wire.messages import errors as messages_errors
 
-from . import auth, other_endpoints, rate_limits, refusals, responses
+from . import auth, rate_limits, refusals, responses
 
 log = logging.getLogger(__name__)
 
@@ -43,13 +44,16 @@ def render(error: ApiError) -> Response:
         g.token_limits = error.token_limits
     if error.retry_after_s is not None:
         response.headers["Retry-After"] = str(max(1, error.retry_after_s))
+    if request.path.startswith(_MESSAGES) and messages_errors.is_final(error):
+        response.headers["x-should-retry"] = "false"
     if error.status == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="LLMRack"'
     return response
 
 
 # The shape of an error by the beginning of its path; everywhere else it is OpenAI's.
-_ENVELOPES: tuple[tuple[str, Callable[[ApiError], bytes]], ...] = ()
+_MESSAGES = "/v1/messages"
+_ENVELOPES: tuple[tuple[str, Callable[[ApiError], bytes]], ...] = ((_MESSAGES, messages_errors.envelope),)
 
 
 def _envelope(path: str) -> Callable[[ApiError], bytes]:
@@ -88,7 +92,7 @@ def _of_known_key(response: Response) -> Response:
 def _api_error(error: HTTPException) -> ApiError:
     if isinstance(error, NoRoute):
         known = frozenset(rule.rule for rule in current_app.url_map.iter_rules() if rule.rule.startswith("/v1/"))
-        meant = other_endpoints.right_path(request.path, known)
+        meant = _right_path(request.path, known)
         hint = f" Use {meant}." if meant else ""
         return NotFound(f"There is nothing at {request.method} {request.path[:200]}.{hint}")
     if isinstance(error, MethodNotAllowed):
@@ -114,3 +118,22 @@ def render_unexpected(_: Exception) -> Response:
 
 def _sentence() -> str:
     return f"Something broke on our side. It is in our logs under {g.get('request_id', 'its time')}."
+
+
+# Addresses of Ollama's API, which tools without a setting for the API's kind call.
+_OLLAMA_PATHS = {
+    "/api/chat": "/v1/chat/completions",
+    "/api/generate": "/v1/completions",
+    "/api/embed": "/v1/embeddings",
+    "/api/embeddings": "/v1/embeddings",
+    "/api/tags": "/v1/models",
+}
+
+
+def _right_path(path: str, known: frozenset[str]) -> str | None:
+    """The path of ours that `path` was meant for: without /v1, with /v1 twice, with a slash at its end, or Ollama's."""
+    plain = "/" + path.strip("/")
+    while plain.startswith("/v1/"):
+        plain = plain.removeprefix("/v1")
+    meant = _OLLAMA_PATHS.get(plain, f"/v1{plain}")
+    return meant if meant in known and meant != path else None

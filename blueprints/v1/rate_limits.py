@@ -21,7 +21,7 @@ from llmrack.keys.authentication import Caller
 from llmrack.metering.limits import LimitState
 
 from ..extensions import context
-from .rate_limit_storage import WorkerStorage
+from ..web.rate_limit_storage import WorkerStorage
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,8 @@ def check() -> None:
     caller: Caller | None = g.get("caller")
     if caller is None:
         return
-    if request.method != "POST":
+    # Counting tokens asks no model either, and agents do it thirty times in a second.
+    if request.method != "POST" or request.path == "/v1/messages/count_tokens":
         check_read()
         return
     if caller.requests_per_minute is not None:

@@ -14,6 +14,7 @@ from llmrack.inference.context import AppContext
 from llmrack.wire import completions, embeddings, fields
 from llmrack.wire.chat import request as chat_request
 from llmrack.wire.fields.rows import Bad, Field, Good, Status
+from llmrack.wire.messages import request as messages_request
 from llmrack.wire.parsed import Features
 from llmrack.wire.responses import request as responses_request
 from tests.blueprints.v1.conftest import Api, issue
@@ -25,6 +26,7 @@ from tests.wire.support import CATALOG, encoded
 BASE: dict[str, dict[str, Any]] = {
     "chat": {"model": "phi-3-mini", "messages": [{"role": "user", "content": "hi"}]},
     "responses": {"model": "phi-3-mini", "input": "hi"},
+    "messages": {"model": "phi-3-mini", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 50},
     "completions": {"model": "phi-3-mini", "prompt": "hi"},
     "embeddings": {"model": "nomic-embed", "input": "hi"},
 }
@@ -33,6 +35,7 @@ BASE: dict[str, dict[str, Any]] = {
 PARSE: dict[str, Any] = {
     "chat": chat_request.parse,
     "responses": responses_request.parse,
+    "messages": messages_request.parse,
     "completions": completions.parse,
 }
 
@@ -124,11 +127,12 @@ def api(tmp_path_factory: pytest.TempPathFactory, fake_ollama: FakeOllama) -> It
 
 
 # A model that can do what the field asks for: what a model cannot do is listed for that reason.
-ABLE = {"chat": "llama-3.1-8b", "responses": "llama-3.1-8b", "completions": "llama-3.1-8b", "embeddings": "nomic-embed"}
+ABLE = dict.fromkeys(("chat", "responses", "messages", "completions"), "llama-3.1-8b") | {"embeddings": "nomic-embed"}
 REASONS = {"model": "deepseek-r1-8b"}
 PATHS = {
     "chat": "/chat/completions",
     "responses": "/responses",
+    "messages": "/messages",
     "completions": "/completions",
     "embeddings": "/embeddings",
 }
@@ -138,7 +142,7 @@ PATHS = {
 def test_the_header_lists_a_field_exactly_when_its_row_says_no_effect(
     api: Api, endpoint: str, row: Field, example: Good
 ) -> None:
-    able = REASONS if row.name in ("reasoning_effort", "reasoning") else {"model": ABLE[endpoint]}
+    able = REASONS if row.name in ("reasoning_effort", "reasoning", "thinking") else {"model": ABLE[endpoint]}
     answer = api.post(PATHS[endpoint], {**BASE[endpoint], **able, row.name: example.value, **example.beside})
     assert answer.status_code == 200, answer.get_data()
     assert answer.headers.get("x-llmrack-ignored") == (row.name if row.status == "no effect" else None)

@@ -27,10 +27,22 @@ from tests.wire.support import WEATHER
 REQUESTS = {
     "chat": "CreateChatCompletionRequest",
     "responses": "CreateResponseRequest",
+    "messages": "CreateMessageRequest",
     "completions": "CreateCompletionRequest",
 }
-ANSWERS = {"chat": "ChatCompletion", "responses": "Response", "completions": "Completion", "embeddings": "Embeddings"}
-CHUNKS = {"chat": "ChatCompletionChunk", "responses": "ResponseEvent", "completions": "CompletionChunk"}
+ANSWERS = {
+    "chat": "ChatCompletion",
+    "responses": "Response",
+    "messages": "Message",
+    "completions": "Completion",
+    "embeddings": "Embeddings",
+}
+CHUNKS = {
+    "chat": "ChatCompletionChunk",
+    "responses": "ResponseEvent",
+    "messages": "MessageEvent",
+    "completions": "CompletionChunk",
+}
 
 
 @pytest.fixture(scope="module")
@@ -129,9 +141,11 @@ def test_a_bad_value_is_a_400_of_the_running_server_in_the_envelope(
 ) -> None:
     answer = api.post(PATHS[endpoint], {**BASE[endpoint], row.name: example.value, **example.beside})
     assert answer.status_code == 400
-    check(document, "Error", answer.get_json())
+    check(document, "MessageError" if endpoint == "messages" else "Error", answer.get_json())
     error = answer.get_json()["error"]
     assert error["type"] == "invalid_request_error"
+    if endpoint == "messages":
+        return
     assert error["param"] == (row.name if example.param == "=" else example.param)
 
 

@@ -6,14 +6,16 @@ from __future__ import annotations
 from .chat import CHAT, TOOL
 from .completions import COMPLETIONS
 from .embeddings import EMBEDDINGS
+from .messages import MESSAGES
 from .responses import RESPONSES
 from .rows import Rows
 
-__all__ = ["CHAT", "COMPLETIONS", "EMBEDDINGS", "ENDPOINTS", "RESPONSES", "TOOL", "field_rows"]
+__all__ = ["CHAT", "COMPLETIONS", "EMBEDDINGS", "ENDPOINTS", "MESSAGES", "RESPONSES", "TOOL", "field_rows"]
 
 ENDPOINTS: dict[str, Rows] = {
     "chat": CHAT,
     "responses": RESPONSES,
+    "messages": MESSAGES,
     "completions": COMPLETIONS,
     "embeddings": EMBEDDINGS,
 }

@@ -12,7 +12,7 @@ from ...errors import ERRORS, ApiError
 from .. import fields
 from ..fields.rows import Field
 from ..fields.types import nullable
-from . import headers, request_schemas, response_schemas, responses_schemas
+from . import headers, messages_schemas, request_schemas, response_schemas, responses_schemas
 from .operations import COMMON, FIRST_MODEL, OPERATIONS, Operation
 from .request_schemas import Schema
 
@@ -51,6 +51,7 @@ def document(catalog: Catalog, url: str, version: str) -> dict[str, Any]:
                 **request_schemas.REQUESTS,
                 **response_schemas.ANSWERS,
                 **responses_schemas.RESPONSES,
+                **messages_schemas.MESSAGES,
                 **response_schemas.ACCOUNT,
             },
             "headers": {header.name: header.openapi for header in headers.HEADERS},
@@ -77,7 +78,8 @@ def _operation(operation: Operation, catalog: Catalog) -> dict[str, Any]:
         row["requestBody"] = {"required": True, "content": {"application/json": content}}
     row["responses"] = {"200": _success(operation)}
     for status in sorted({*COMMON, *operation.statuses}):
-        row["responses"][str(status)] = {"$ref": f"#/components/responses/{_response_name(status)}"}
+        shared: dict[str, Any] = {"$ref": f"#/components/responses/{_response_name(status)}"}
+        row["responses"][str(status)] = shared if operation.failure == "Error" else _failure(status, operation.failure)
     return row
 
 
@@ -87,19 +89,19 @@ def _request_name(operation: Operation) -> str:
 
 def _requests(catalog: Catalog) -> dict[str, Schema]:
     return {
-        _request_name(operation): request_schema(operation.fields, catalog)
+        _request_name(operation): request_schema(operation.fields, catalog, operation.optional)
         for operation in OPERATIONS
         if operation.fields
     }
 
 
-def request_schema(endpoint: str, catalog: Catalog) -> Schema:
+def request_schema(endpoint: str, catalog: Catalog, optional: tuple[str, ...] = ()) -> Schema:
     """The body of a request as its rows describe it; keys without a row are let through."""
     rows = fields.ENDPOINTS[endpoint].values()
     return {
         "type": "object",
         "properties": {row.name: _property(row, endpoint, catalog) for row in rows},
-        "required": [row.name for row in rows if row.is_required],
+        "required": [row.name for row in rows if row.is_required and row.name not in optional],
         "additionalProperties": True,
     }
 
@@ -119,6 +121,7 @@ def _examples(endpoint: str, catalog: Catalog) -> dict[str, Any]:
     value: dict[str, Any] = {
         "chat": {"messages": [{"role": "user", "content": "hi"}]},
         "responses": {"input": "hi"},
+        "messages": {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 1024},
         "completions": {"prompt": "Once upon a time"},
     }
     bodies: dict[str, dict[str, Any]] = {
@@ -126,7 +129,7 @@ def _examples(endpoint: str, catalog: Catalog) -> dict[str, Any]:
     }
     if not embeds:
         bodies["stream"] = {**bodies["plain"], "stream": True}
-        if endpoint != "responses":
+        if endpoint not in ("responses", "messages"):
             bodies["stream"]["stream_options"] = {"include_usage": True}
     tooled = next((model.id for model in catalog if model.can("tools")), None)
     if endpoint == "chat" and tooled:
@@ -141,8 +144,7 @@ def _success(operation: Operation) -> dict[str, Any]:
     if operation.fields:
         names += ["x-llmrack-ignored", "x-llmrack-replaced"]
     if operation.chunk:
-        is_named = operation.fields == "responses"
-        content["text/event-stream"] = _named_stream(operation.chunk) if is_named else _stream(operation.chunk)
+        content["text/event-stream"] = _STREAMS.get(str(operation.fields), _stream)(operation.chunk)
     return {"description": operation.summary + ".", "headers": _headers(names), "content": content}
 
 
@@ -162,18 +164,38 @@ def _stream(chunk: str) -> dict[str, Any]:
     }
 
 
-def _named_stream(event: str) -> dict[str, Any]:
+def _responses_stream(event: str) -> dict[str, Any]:
+    return _named_stream(
+        event,
+        "numbered from 0, from `response.created` to `response.completed` or `response.incomplete`; "
+        "`response.in_progress` is repeated while the model is silent. A stream that breaks ends with `error` and then "
+        "`response.failed`.",
+        "event: response.created\ndata: {...}\n\nevent: response.completed\ndata: {...}\n\n",
+    )
+
+
+def _messages_stream(event: str) -> dict[str, Any]:
+    return _named_stream(
+        event,
+        "from `message_start` to `message_stop`, with `ping` while the model is silent. A stream that breaks ends with "
+        "`error`.",
+        "event: message_start\ndata: {...}\n\nevent: message_stop\ndata: {...}\n\n",
+    )
+
+
+_STREAMS = {"responses": _responses_stream, "messages": _messages_stream}
+
+
+def _named_stream(event: str, order: str, example: str) -> dict[str, Any]:
     data = {"type": "string", "contentMediaType": "application/json", "contentSchema": request_schemas.ref(event)}
     return {
         "schema": {
             "type": "object",
-            "description": "With `stream: true`: named events, numbered from 0, from `response.created` to "
-            "`response.completed` or `response.incomplete`; `response.in_progress` is repeated while the model is "
-            "silent. A stream that breaks ends with `error` and then `response.failed`.",
+            "description": f"With `stream: true`: named events, {order}",
             "properties": {"event": {"type": "string"}, "data": data},
             "required": ["event", "data"],
         },
-        "example": "event: response.created\ndata: {...}\n\nevent: response.completed\ndata: {...}\n\n",
+        "example": example,
     }
 
 
@@ -192,14 +214,16 @@ def _response_name(status: int) -> str:
     return _by_status()[status][0].__name__
 
 
-def _failure(status: int) -> dict[str, Any]:
+def _failure(status: int, shape: str = "Error") -> dict[str, Any]:
     error = _by_status()[status][0]
     names = ["x-request-id"]
     if status in (429, 502, 503):
         names.append("Retry-After")
     codes = ", ".join(f"`{code}`" for kind in _by_status()[status] for code in kind.codes)
     body = {"message": error.when, "type": error.type, "param": None, "code": error.default_code}
-    content = {"schema": request_schemas.ref("Error"), "example": {"error": body}}
+    content: dict[str, Any] = {"schema": request_schemas.ref(shape)}
+    if shape == "Error":
+        content["example"] = {"error": body}
     return {
         "description": f"`{error.type}`: {error.when} Codes: {codes}.",
         "headers": _headers(names),

@@ -9,7 +9,9 @@ from .request_schemas import Schema
 
 @dataclass(frozen=True)
 class Operation:
-    """One endpoint. `fields` is the name of its request's rows, `chunk` the component its stream is made of."""
+    """One endpoint. `fields` is the name of its request's rows, `chunk` the component its stream is made of,
+    `failure` that of its errors; `optional` are fields that the rows require and this endpoint does not.
+    """
 
     method: str
     path: str
@@ -21,6 +23,8 @@ class Operation:
     permission: str
     fields: str | None = None
     chunk: str | None = None
+    failure: str = "Error"
+    optional: tuple[str, ...] = ()
     parameters: tuple[Schema, ...] = ()
     statuses: tuple[int, ...] = ()
 
@@ -76,6 +80,34 @@ OPERATIONS: tuple[Operation, ...] = (
         fields="responses",
         chunk="ResponseEvent",
         statuses=_WORK,
+    ),
+    Operation(
+        "post",
+        "/v1/messages",
+        "createMessage",
+        "Messages",
+        "Answer a conversation of blocks",
+        "The same as chat in the form of Anthropic's Messages API. Failures have that API's shape.",
+        "Message",
+        "inference",
+        fields="messages",
+        chunk="MessageEvent",
+        failure="MessageError",
+        statuses=(*_WORK, 404),
+    ),
+    Operation(
+        "post",
+        "/v1/messages/count_tokens",
+        "countTokens",
+        "Messages",
+        "Estimate the tokens of a conversation",
+        "An estimate from the size of the prompt, which asks no model and counts as no request.",
+        "TokenCount",
+        "inference",
+        fields="messages",
+        failure="MessageError",
+        optional=("max_tokens",),
+        statuses=(400, 404, 408, 413, 415),
     ),
     Operation(
         "post",

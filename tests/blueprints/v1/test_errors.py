@@ -37,17 +37,6 @@ def test_an_unknown_path_is_a_json_404_with_and_without_a_key(live: Api, path: s
     error_of(live.client.post(path, json={}), 404)
 
 
-ELSEWHERE = ["/v1/messages", "/v1/messages/count_tokens"]
-
-
-@pytest.mark.parametrize("path", ELSEWHERE)
-def test_an_api_that_is_not_served_here_is_a_400_that_says_what_to_use(live: Api, path: str) -> None:
-    error = error_of(live.client.post(path, headers=live.headers(), json={"model": "phi-3-mini"}), 400)
-    assert (error["type"], error["code"]) == ("invalid_request_error", "unsupported_endpoint")
-    assert "/v1/chat/completions" in error["message"]
-    assert error_of(live.client.post(path, json={}), 401)
-
-
 ASTRAY = [
     ("/chat/completions", "/v1/chat/completions"),
     ("/v1/chat/completions/", "/v1/chat/completions"),

@@ -10,8 +10,8 @@ from limits import RateLimitItemPerMinute
 from limits.storage import storage_from_string
 from limits.strategies import MovingWindowRateLimiter
 
-from blueprints.v1 import rate_limit_storage
-from blueprints.v1.rate_limit_storage import WorkerStorage
+from blueprints.web import rate_limit_storage
+from blueprints.web.rate_limit_storage import WorkerStorage
 
 TEN = RateLimitItemPerMinute(10)
 

@@ -1,0 +1,1 @@
+"""POST /v1/messages: Anthropic's API, translated into a chat's request and its answer."""
