@@ -1,10 +1,10 @@
 """GET /v1/models and GET /v1/models/{id}: the models that the key may use."""
 
 import msgspec
-from flask import Blueprint, Response, g
+from flask import Blueprint, Response, g, request
 
 from llmrack.errors import NotFound
-from llmrack.wire import models
+from llmrack.wire import codex_models, models
 
 from ..extensions import context
 from .auth import needs
@@ -18,7 +18,10 @@ bp = Blueprint("models", __name__)
 def list_models() -> Response:
     allowed = g.caller.models
     shown = context.catalog if allowed is None else [model for model in context.catalog if model.id in allowed]
-    return json_reply(msgspec.json.encode(models.listing(shown)))
+    body = models.listing(shown)
+    if "client_version" in request.args:
+        body["models"] = codex_models.listing(shown)
+    return json_reply(msgspec.json.encode(body))
 
 
 @bp.get("/models/<path:model_id>")

@@ -198,6 +198,7 @@ def test_every_kind_of_chat_answer_fits_the_document(
 
 def test_the_other_answers_fit_the_document(api: Api, document: Any) -> None:
     check(document, "ModelList", api.get("/models").get_json())
+    check(document, "ModelList", api.get("/models?client_version=0.169.0").get_json())
     check(document, "Model", api.get("/models/phi-3-mini").get_json())
     check(document, "AccountUsage", api.get("/usage").get_json())
     request_id = api.chat("hi").headers["x-request-id"]

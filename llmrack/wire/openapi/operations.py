@@ -140,9 +140,18 @@ OPERATIONS: tuple[Operation, ...] = (
         "listModels",
         "Models",
         "List the models on offer",
-        "Ids, windows, capabilities and prices.",
+        "Ids, windows, capabilities and prices. With `client_version`, as Codex asks, `models` says the same to it.",
         "ModelList",
         "models",
+        parameters=(
+            {
+                "name": "client_version",
+                "in": "query",
+                "description": "The version of Codex that asks; any text.",
+                "schema": {"type": "string"},
+                "example": "0.169.0",
+            },
+        ),
     ),
     Operation(
         "get",

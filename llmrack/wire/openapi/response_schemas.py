@@ -166,7 +166,10 @@ ANSWERS: dict[str, Schema] = {
             ),
         }
     ),
-    "ModelList": closed({"object": exactly("list"), "data": array(ref("Model"))}),
+    "ModelList": closed(
+        {"object": exactly("list"), "data": array(ref("Model")), "models": array({"type": "object"})},
+        optional=("models",),
+    ),
 }
 
 _COST: dict[str, Schema] = {"cost_nanousd": COUNT, "cost_usd": TEXT}

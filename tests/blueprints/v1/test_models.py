@@ -38,3 +38,34 @@ def test_a_key_for_some_models_lists_these_alone(live: Api, context: AppContext,
     assert live.client.get("/v1/models/phi-3-mini", headers=headers).status_code == 200
     answer = live.client.get("/v1/models/llama-3.1-8b", headers=headers)
     assert (answer.status_code, answer.get_json()["error"]["code"]) == (404, "model_not_found")
+
+
+# Without each of these Codex drops the whole list.
+CODEX_NEEDS = {
+    "slug",
+    "display_name",
+    "supported_reasoning_levels",
+    "shell_type",
+    "visibility",
+    "supported_in_api",
+    "priority",
+    "support_verbosity",
+    "truncation_policy",
+    "experimental_supported_tools",
+    "base_instructions",
+}
+
+
+def test_codex_is_told_the_models_that_call_tools_with_the_window_in_force(live: Api) -> None:
+    plain = live.get("/models").get_json()
+    told = live.get("/models?client_version=0.169.0").get_json()
+    assert {**plain, "models": told["models"]} == told
+    windows = {row["id"]: row["context_length"] for row in plain["data"] if "tools" in row["capabilities"]}
+    assert {row["slug"]: row["context_window"] for row in told["models"]} == {
+        name: tokens for name, tokens in windows.items() if tokens >= 16_384
+    }
+    assert told["models"]
+    for row in told["models"]:
+        assert row.keys() >= CODEX_NEEDS
+        assert row["truncation_policy"]["limit"] < row["context_window"] / 4
+        assert row["input_modalities"] == ["text"]
