@@ -69,6 +69,10 @@ PROGRAMS = {
         "opencode", 'opencode run "hi"', GREETING, {"opencode.json": "opencode.json"}, environment="node"
     ),
     "qwen": Program("qwen-code", 'qwen --auth-type openai "hi"', GREETING, exports="qwen-code.sh", environment="node"),
+    "codex": Program(
+        "codex", 'codex exec --skip-git-repo-check "Reply with the single word PONG"', "PONG.",
+        {"codex.toml": ".codex/config.toml"}, environment="node",
+    ),
     "pi": Program(
         "pi", 'pi --provider llmrack --model llama-3.1-8b -p "hi"', GREETING,
         {"pi.json": ".pi/agent/models.json"}, environment="node", node=24,
