@@ -90,6 +90,7 @@ class Reader:
         self._unanswered: set[str] = set()
         # The message that is the model's turn, as long as items may still belong to it.
         self._turn: dict[str, Any] | None = None
+        self._turn_index = 0
         self._waiting: list[Part] = []
         self._has_begun = False
 
@@ -149,6 +150,7 @@ class Reader:
         """A message of its own, with what waited for one."""
         if role == "user":
             self._turn = None
+            self._unanswered.clear()
             parts, self._waiting = self._waiting + parts, []
         message: dict[str, Any] = {"role": role, "content": [], **more}
         self.messages.append(message)
@@ -175,13 +177,12 @@ class Reader:
             return self._turn
         if self._waiting:
             self._say("user", [])
-        self._turn = {"role": "assistant", "content": []}
+        self._turn, self._turn_index = {"role": "assistant", "content": []}, len(self.messages)
         self.messages.append(self._turn)
         return self._turn
 
     def _add_to_turn(self, parts: list[Part]) -> None:
-        turn = self._open_turn()
-        self._append(turn, parts, next(i for i in range(len(self.messages) - 1, -1, -1) if self.messages[i] is turn))
+        self._append(self._open_turn(), parts, self._turn_index)
 
     def _reasoning(self, item: dict[str, Any], param: str) -> None:
         text = None

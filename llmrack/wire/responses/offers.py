@@ -58,6 +58,10 @@ class Offers:
         return [offer.offered for (space, _), offer in self._by_name.items() if space == namespace]
 
     def add(self, tool: dict[str, Any], param: str, places: Places, namespace: str | None = None) -> None:
+        if len(self.chat) == tools.MAX_TOOLS:
+            raise InvalidRequest(
+                f"tools takes at most {tools.MAX_TOOLS} tools, members of namespaces included.", param="tools"
+            )
         is_custom = tool.get("type") == "custom"
         name = tools.read_name(tool.get("name"), f"{param}.name")
         offer = Offer(self._unused(self.offered(name, namespace)), name, namespace, is_custom)

@@ -42,7 +42,9 @@ class ResponsesRequest(ChatRequest):
     id_prefix: str = "resp_"
 
     def open_stream(self, id: str, created: int) -> ResponsesStream:  # type: ignore[override]
+        # As chat does: a stream keeps no prompt, and the tools are in `echo` already.
         self.conversation = Conversation()
+        self.offers.chat = []
         return ResponsesStream(self, id, created)
 
     def open_plain(self, id: str, created: int) -> ResponsesPlain:

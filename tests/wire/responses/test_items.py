@@ -128,6 +128,28 @@ CASES: list[tuple[str, list[Any], list[Any]]] = [
         [said("user", "u")],
     ),
     (
+        "a message stays in its turn while one of two results is out",
+        [USER, CALL, {**CALL, "call_id": "c2"}, OUTPUT, said("assistant", "x"), {**OUTPUT, "call_id": "c2"}],
+        [
+            said("user", "u"),
+            {
+                "role": "assistant",
+                "content": "x",
+                "tool_calls": [
+                    {"id": "c1", "function": {"index": 0, "name": "f", "arguments": {"a": 1}}},
+                    {"id": "c2", "function": {"index": 1, "name": "f", "arguments": {"a": 1}}},
+                ],
+            },
+            result("18"),
+            result("18", id="c2"),
+        ],
+    ),
+    (
+        "a call that nobody answers ends with the user",
+        [USER, CALL, said("user", "v"), said("assistant", "x"), developer("d"), said("user", "w")],
+        [said("user", "u"), called(), said("user", "v"), said("assistant", "x"), said("user", "d\n\nw")],
+    ),
+    (
         "a refusal is text",
         [USER, {"role": "assistant", "content": [{"type": "refusal", "refusal": "no"}]}],
         [said("user", "u"), said("assistant", "no")],

@@ -134,6 +134,13 @@ def test_a_choice_of_what_is_not_on_offer_is_refused(choice: Any) -> None:
     assert caught.value.param == "tool_choice"
 
 
+def test_members_of_namespaces_count_as_tools() -> None:
+    members = [{"type": "function", "name": "f"}] * 100
+    with pytest.raises(InvalidRequest) as caught:
+        ask(tools=[{**NAMESPACE, "tools": members}, {**NAMESPACE, "name": "b", "tools": members}])
+    assert caught.value.param == "tools"
+
+
 @pytest.mark.parametrize(
     ("tool", "param"),
     [
