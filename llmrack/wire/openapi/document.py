@@ -98,16 +98,17 @@ def _requests(catalog: Catalog) -> dict[str, Schema]:
 def request_schema(endpoint: str, catalog: Catalog, optional: tuple[str, ...] = ()) -> Schema:
     """The body of a request as its rows describe it; keys without a row are let through."""
     rows = fields.ENDPOINTS[endpoint].values()
+    required = [row.name for row in rows if row.is_required and row.name not in optional]
     return {
         "type": "object",
-        "properties": {row.name: _property(row, endpoint, catalog) for row in rows},
-        "required": [row.name for row in rows if row.is_required and row.name not in optional],
+        "properties": {row.name: _property(row, endpoint, catalog, is_required=row.name in required) for row in rows},
+        "required": required,
         "additionalProperties": True,
     }
 
 
-def _property(row: Field, endpoint: str, catalog: Catalog) -> Schema:
-    schema = row.kind.schema if row.is_required else nullable(row.kind.schema)
+def _property(row: Field, endpoint: str, catalog: Catalog, *, is_required: bool) -> Schema:
+    schema = row.kind.schema if is_required else nullable(row.kind.schema)
     if row.name == "model":
         ids = [model.id for model in catalog if model.is_embedding == (endpoint == "embeddings")]
         schema = {"type": "string", "enum": ids} if ids else schema
