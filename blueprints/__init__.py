@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from . import admin, v1, webhooks
+from . import admin, ollama_api, v1, webhooks
 from .account import login, recovery, settings
 from .dashboard import billing, keys, overview, usage
 from .site import demo, docs, health, home, openapi, playground
@@ -12,6 +12,7 @@ from .web import assets
 def register_blueprints(app: Flask) -> None:
     """Every blueprint with its prefix, in the order in which routes are matched."""
     app.register_blueprint(v1.create_blueprint(), url_prefix="/v1")
+    app.register_blueprint(ollama_api.create_blueprint(), url_prefix="/api")
     app.register_blueprint(openapi.bp)
     app.register_blueprint(health.bp)
     app.register_blueprint(home.bp)

@@ -120,7 +120,7 @@ class NotFound(ApiError):
     default_code = "not_found"
     codes = {
         "not_found": "Nothing is served at this path.",
-        "model_not_found": "`GET /v1/models/{id}` names a model that is not on offer.",
+        "model_not_found": "`GET /v1/models/{id}` or Ollama's own API names a model that is not on offer.",
         "request_not_found": "The account has no request with this id.",
     }
 

@@ -46,7 +46,7 @@ class Sessions(SecureCookieSessionInterface):
     """The API ignores cookies, so its requests need not pay for reading them."""
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
-        return None if request.path.startswith("/v1/") else super().open_session(app, request)
+        return None if request.path.startswith(("/v1/", "/api/")) else super().open_session(app, request)
 
 
 def init_app(app: Flask, *, is_https: bool) -> None:

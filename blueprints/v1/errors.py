@@ -22,10 +22,14 @@ from llmrack.errors import (
 )
 from llmrack.wire import errors as wire_errors
 from llmrack.wire.messages import errors as messages_errors
+from llmrack.wire.ollama_api import names
 
 from . import auth, rate_limits, refusals, responses
 
 log = logging.getLogger(__name__)
+
+# Where keys are asked for.
+PREFIXES = ("/v1/", "/api/")
 
 
 def init_app(app: Flask) -> None:
@@ -53,7 +57,12 @@ def render(error: ApiError) -> Response:
 
 # The shape of an error by the beginning of its path; everywhere else it is OpenAI's.
 _MESSAGES = "/v1/messages"
-_ENVELOPES: tuple[tuple[str, Callable[[ApiError], bytes]], ...] = ((_MESSAGES, messages_errors.envelope),)
+_ENVELOPES: tuple[tuple[str, Callable[[ApiError], bytes]], ...] = (
+    (_MESSAGES, messages_errors.envelope),
+    # A client of OpenAI's API whose base URL is wrong.
+    ("/api/v1/", wire_errors.envelope),
+    ("/api/", names.envelope),
+)
 
 
 def _envelope(path: str) -> Callable[[ApiError], bytes]:
@@ -76,7 +85,7 @@ def render_http(error: HTTPException) -> Response:
 
 def _of_known_key(response: Response) -> Response:
     """The same with what every answer to an accepted key has, when the request has one. It counts as one that reads."""
-    if not request.path.startswith("/v1/"):
+    if not request.path.startswith(PREFIXES):
         return response
     try:
         auth.authenticate()
@@ -91,7 +100,7 @@ def _of_known_key(response: Response) -> Response:
 
 def _api_error(error: HTTPException) -> ApiError:
     if isinstance(error, NoRoute):
-        known = frozenset(rule.rule for rule in current_app.url_map.iter_rules() if rule.rule.startswith("/v1/"))
+        known = frozenset(rule.rule for rule in current_app.url_map.iter_rules() if rule.rule.startswith(PREFIXES))
         meant = _right_path(request.path, known)
         hint = f" Use {meant}." if meant else ""
         return NotFound(f"There is nothing at {request.method} {request.path[:200]}.{hint}")
@@ -120,20 +129,13 @@ def _sentence() -> str:
     return f"Something broke on our side. It is in our logs under {g.get('request_id', 'its time')}."
 
 
-# Addresses of Ollama's API, which tools without a setting for the API's kind call.
-_OLLAMA_PATHS = {
-    "/api/chat": "/v1/chat/completions",
-    "/api/generate": "/v1/completions",
-    "/api/embed": "/v1/embeddings",
-    "/api/embeddings": "/v1/embeddings",
-    "/api/tags": "/v1/models",
-}
-
-
 def _right_path(path: str, known: frozenset[str]) -> str | None:
-    """The path of ours that `path` was meant for: without /v1, with /v1 twice, with a slash at its end, or Ollama's."""
+    """The path of ours that `path` was meant for: without /v1, with /v1 twice or beside Ollama's /api, with a slash at
+    its end."""
     plain = "/" + path.strip("/")
+    if plain.startswith("/api/v1/"):
+        plain = plain.removeprefix("/api")
     while plain.startswith("/v1/"):
         plain = plain.removeprefix("/v1")
-    meant = _OLLAMA_PATHS.get(plain, f"/v1{plain}")
+    meant = plain if plain in known else f"/v1{plain}"
     return meant if meant in known and meant != path else None

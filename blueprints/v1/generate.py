@@ -17,7 +17,7 @@ from llmrack.wire.parsed import Features, ParsedRequest
 
 from ..extensions import loaded_context
 from . import body
-from .responses import answer_reply, close_call, open_call, sse_reply
+from .responses import SSE_HEADERS, answer_reply, close_call, open_call, sse_reply
 
 R = TypeVar("R", bound=chat_request.ChatRequest)
 Parse = Callable[[bytes, Catalog, Features], ParsedRequest]
@@ -46,13 +46,18 @@ def answer(parse: Parse) -> Response:
 
 def answer_to(raw: bytes, parse: Parse) -> Response:
     """The answer to a body that was read or made elsewhere, for `g.caller`."""
+    context = loaded_context()
+    return answer_ask(parse(raw, context.catalog, context.engines.features(g.caller.mode)))
+
+
+def answer_ask(ask: ParsedRequest, stream_headers: dict[str, str] = SSE_HEADERS) -> Response:
+    """The answer to a parsed request, for `g.caller`; `stream_headers` say what a stream of it is."""
     context, caller = loaded_context(), g.caller
-    ask = parse(raw, context.catalog, context.engines.features(caller.mode))
     call = open_call()
     created = int(time.time())
     try:
         if ask.stream:
-            return sse_reply(stream.start(ask, caller, context, call, created), ask, call)
+            return sse_reply(stream.start(ask, caller, context, call, created), ask, call, stream_headers)
         reply = answer_reply(complete.complete(ask, caller, context, call, created), ask, call)
     except BaseException:
         close_call()

@@ -96,7 +96,7 @@ def answer_reply(answer: Answer, ask: Read, call: EngineRequest) -> Response:
     reply = json_reply(answer.body)
     if len(answer.body) >= LARGE_BYTES:
         reply.response = _unread.hold(g.caller.account_id, answer.body)
-    return _marked(reply, ask, call)
+    return marked(reply, ask, call)
 
 
 class Pieces(Protocol):
@@ -108,12 +108,17 @@ class Pieces(Protocol):
     def close(self) -> None: ...
 
 
-def sse_reply(streaming: Pieces, ask: Read | None = None, call: EngineRequest | None = None) -> Response:
+def sse_reply(
+    streaming: Pieces,
+    ask: Read | None = None,
+    call: EngineRequest | None = None,
+    headers: dict[str, str] = SSE_HEADERS,
+) -> Response:
     g.token_limits = streaming.limits
     watched = Watched(streaming, g.connection)
     # Straight to the server: each of Werkzeug's two wrappers costs a microsecond a piece, and stack while it waits.
-    reply = Reply(watched, headers=SSE_HEADERS, direct_passthrough=True)
-    return reply if ask is None else _marked(reply, ask, call)
+    reply = Reply(watched, headers=headers, direct_passthrough=True)
+    return reply if ask is None else marked(reply, ask, call)
 
 
 def mark_mode(response: Response) -> Response:
@@ -124,7 +129,8 @@ def mark_mode(response: Response) -> Response:
     return response
 
 
-def _marked(response: Response, ask: Read, call: EngineRequest | None) -> Response:
+def marked(response: Response, ask: Read, call: EngineRequest | None) -> Response:
+    """Say where a request was answered, what of it had no effect, and where characters of it were replaced."""
     if call is not None and call.host is not None:
         # Of a stream only where its slot came before the status had to be promised.
         response.headers["x-llmrack-host"] = call.host

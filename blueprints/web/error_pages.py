@@ -36,7 +36,7 @@ def init_app(app: Flask) -> None:
 
 def wants_page() -> bool:
     """Whether the client prefers HTML, as browsers do."""
-    if request.path.startswith(("/v1", "/playground/chat/")):
+    if request.path.startswith(("/v1", "/api/", "/playground/chat/")):
         return False
     accepted = request.accept_mimetypes
     return accepted.best_match(["application/json", "text/html"]) == "text/html"

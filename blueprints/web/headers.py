@@ -41,7 +41,7 @@ def name_request() -> None:
 def harden(response: Response) -> Response:
     headers = response.headers
     headers.extend((("x-request-id", g.request_id), ("X-Content-Type-Options", "nosniff")))
-    if request.path.startswith("/v1"):
+    if request.path.startswith(("/v1", "/api/")):
         cors.allow(response)
     else:
         headers.setdefault("Content-Security-Policy", CONTENT_POLICY)

@@ -30,12 +30,10 @@ def parameters(facts: Facts) -> str:
 
 def reference(facts: Facts, endpoint: str) -> str:
     """Every field of one endpoint with its type, range and default."""
+    rows = {**fields.ENDPOINTS, **fields.OLLAMA}[endpoint]
     return markdown(
         ("Field", "Type", "Status", "Default", "Notes"),
-        (
-            (f"`{row.name}`", kind(row), row.status, row.default or "–", row.notes)
-            for row in fields.ENDPOINTS[endpoint].values()
-        ),
+        ((f"`{row.name}`", kind(row), row.status, row.default or "–", row.notes) for row in rows.values()),
     )
 
 
@@ -46,6 +44,8 @@ def kind(row: Field) -> str:
         return "string or object" if row.name == "tool_choice" else "object"
     if "anyOf" in schema:
         return "string or array"
+    if isinstance(schema.get("type"), list):
+        return " or ".join(schema["type"])
     name = str(schema.get("type", "any"))
     low, high = schema.get("minimum"), schema.get("maximum")
     if name == "number" and low is not None and high is not None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Generator
 from typing import Any, cast
 
+from ..catalog import Model
 from ..engines.base import ClientGone, Engine, EngineRequest
 from ..errors import ApiError, PermissionRefused
 from ..keys.authentication import Caller
@@ -176,19 +177,14 @@ class Durations:
 
 
 # The fields of a body that decide what its prompt is.
-_OF_THE_PROMPT = {"model", "messages", "tools", "think", "prompt", "suffix", "truncate", "shift", "raw"}
+_OF_THE_PROMPT = {"model", "messages", "tools", "think", "prompt", "system", "suffix", "truncate", "shift", "raw"}
 
 
 def _admission(
     ask: ParsedRequest | ParsedEmbedding, caller: Caller, call: EngineRequest, prompt_tokens: int
 ) -> Admission:
     """Raises PermissionRefused for a model that the key is not for."""
-    if caller.models is not None and ask.model.id not in caller.models:
-        raise PermissionRefused(
-            f"This key is not for the model '{ask.model.id}'. It may use {', '.join(sorted(caller.models))}.",
-            param="model",
-            code="model_not_allowed",
-        )
+    require_allowed(caller, ask.model)
     return Admission(
         request_id=call.request_id,
         caller=caller,
@@ -217,3 +213,13 @@ def outcome(exc: BaseException, call: EngineRequest, *, has_delivered: bool) -> 
     if isinstance(exc, ApiError) and exc.status < 500:
         return "refused"
     return "stream_error" if has_delivered else "upstream_error"
+
+
+def require_allowed(caller: Caller, model: Model) -> None:
+    """Raises PermissionRefused for a model that the key is not for."""
+    if caller.models is not None and model.id not in caller.models:
+        raise PermissionRefused(
+            f"This key is not for the model '{model.id}'. It may use {', '.join(sorted(caller.models))}.",
+            param="model",
+            code="model_not_allowed",
+        )

@@ -6,7 +6,7 @@ import base64
 import sys
 from array import array
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from ..catalog import Catalog, Model
 from ..errors import InvalidRequest, UpstreamError
@@ -48,12 +48,16 @@ class EmbeddingRequest:
             "options": {"num_ctx": self.model.num_ctx},
         }
 
-    def answer(self, reply: EmbedReply) -> bytes:
+    def require_vectors(self, reply: EmbedReply) -> None:
+        """Raises UpstreamError when the vectors do not fit the inputs."""
         width = self.dimensions
         if len(reply.embeddings) != len(self.inputs) or any(len(vector) != width for vector in reply.embeddings):
             raise UpstreamError(
                 f"The model server did not return one vector of {width} dimensions for each input. Retry is safe."
             )
+
+    def answer(self, reply: EmbedReply) -> bytes:
+        self.require_vectors(reply)
         vectors: list[Any] = [_base64(vector) for vector in reply.embeddings] if self.is_base64 else reply.embeddings
         usage = self.usage(reply)
         return sse.encode(
@@ -83,9 +87,17 @@ def _base64(vector: list[float]) -> str:
     return base64.b64encode(floats.tobytes()).decode("ascii")
 
 
+R = TypeVar("R", bound=EmbeddingRequest)
+
+
 def parse(raw: bytes, catalog: Catalog) -> EmbeddingRequest:
     """The request in a body. Raises InvalidRequest with the field at fault."""
     body, replaced = json_body.decode(raw)
+    return read(EmbeddingRequest, body, catalog, replaced)
+
+
+def read(kind: type[R], body: dict[str, Any], catalog: Catalog, replaced: list[str], **more: Any) -> R:
+    """The request in decoded fields of this endpoint; see `chat.request.read`."""
     model = rows.model(body, catalog, embeds=True)
     values, ignored = rows.read(fields.EMBEDDINGS, body)
     inputs: list[str] = values["input"]
@@ -93,7 +105,7 @@ def parse(raw: bytes, catalog: Catalog) -> EmbeddingRequest:
     for index, size in enumerate(sizes):
         refuse_too_long(model, [inputs[index]], size, f"input[{index}]" if len(inputs) > 1 else "input")
     estimates = [estimate(model, size, 1) for size in sizes]
-    return EmbeddingRequest(
+    return kind(
         model=model,
         user=values.get("user"),
         ignored=header_names(ignored),
@@ -103,6 +115,7 @@ def parse(raw: bytes, catalog: Catalog) -> EmbeddingRequest:
         dimensions=_dimensions(values.get("dimensions"), model),
         prompt_sizes=tuple(PromptSize(size, tokens) for size, tokens in zip(sizes, estimates, strict=True)),
         is_base64=values.get("encoding_format") == "base64",
+        **more,
     )
 
 

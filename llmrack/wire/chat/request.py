@@ -26,7 +26,7 @@ from . import messages, tool_calls, tools
 from .messages import Conversation
 from .plain import ChatPlain
 from .response_format import Format
-from .stream import ChatStream
+from .stream import ChatStream, StreamedAnswer
 from .tools import Tool
 
 # Words that only mean something beside tools that are used.
@@ -93,7 +93,7 @@ class ChatRequest:
             body["top_logprobs"] = self.top_logprobs
         return body
 
-    def open_stream(self, id: str, created: int) -> ChatStream:
+    def open_stream(self, id: str, created: int) -> StreamedAnswer:
         # Only whole answers are ever asked for again; a stream would keep an agent's prompt for as long as it lasts.
         self.conversation = Conversation()
         return ChatStream(self, id, created)

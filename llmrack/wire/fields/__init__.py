@@ -7,10 +7,26 @@ from .chat import CHAT, TOOL
 from .completions import COMPLETIONS
 from .embeddings import EMBEDDINGS
 from .messages import MESSAGES
+from .ollama import OLLAMA_CHAT, OLLAMA_EMBED, OLLAMA_EMBEDDINGS, OLLAMA_GENERATE, OLLAMA_OPTIONS
 from .responses import RESPONSES
 from .rows import Rows
 
-__all__ = ["CHAT", "COMPLETIONS", "EMBEDDINGS", "ENDPOINTS", "MESSAGES", "RESPONSES", "TOOL", "field_rows"]
+__all__ = [
+    "CHAT",
+    "COMPLETIONS",
+    "EMBEDDINGS",
+    "ENDPOINTS",
+    "MESSAGES",
+    "OLLAMA",
+    "OLLAMA_CHAT",
+    "OLLAMA_EMBED",
+    "OLLAMA_EMBEDDINGS",
+    "OLLAMA_GENERATE",
+    "OLLAMA_OPTIONS",
+    "RESPONSES",
+    "TOOL",
+    "field_rows",
+]
 
 ENDPOINTS: dict[str, Rows] = {
     "chat": CHAT,
@@ -18,6 +34,14 @@ ENDPOINTS: dict[str, Rows] = {
     "messages": MESSAGES,
     "completions": COMPLETIONS,
     "embeddings": EMBEDDINGS,
+}
+# Of Ollama's own API, which `openapi.json` does not describe.
+OLLAMA: dict[str, Rows] = {
+    "ollama-chat": OLLAMA_CHAT,
+    "ollama-generate": OLLAMA_GENERATE,
+    "ollama-options": OLLAMA_OPTIONS,
+    "ollama-embed": OLLAMA_EMBED,
+    "ollama-embeddings": OLLAMA_EMBEDDINGS,
 }
 
 

@@ -37,7 +37,7 @@ class MessagesRequest(ChatRequest):
     endpoint: str = "messages"
     id_prefix: str = "msg_"
 
-    def open_stream(self, id: str, created: int) -> MessagesStream:  # type: ignore[override]
+    def open_stream(self, id: str, created: int) -> MessagesStream:
         self.conversation = ChatConversation()
         return MessagesStream(self, id, created)
 

@@ -41,7 +41,7 @@ class ResponsesRequest(ChatRequest):
     prompt_param: str = "input"
     id_prefix: str = "resp_"
 
-    def open_stream(self, id: str, created: int) -> ResponsesStream:  # type: ignore[override]
+    def open_stream(self, id: str, created: int) -> ResponsesStream:
         # As chat does: a stream keeps no prompt, and the tools are in `echo` already.
         self.conversation = Conversation()
         self.offers.chat = []

@@ -26,7 +26,7 @@ def error_of(answer: Any, status: int) -> dict[str, Any]:
     return body["error"]
 
 
-PATHS = ["/v1/nope", "/v1", "/v1/", "/v1/nope/", "/api/tags", "/api/v1/models", "/props", "/version", "/api/show"]
+PATHS = ["/v1/nope", "/v1", "/v1/", "/v1/nope/", "/api/v1/models", "/props", "/version"]
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -42,10 +42,8 @@ ASTRAY = [
     ("/v1/chat/completions/", "/v1/chat/completions"),
     ("/v1/v1/chat/completions", "/v1/chat/completions"),
     ("/embeddings", "/v1/embeddings"),
-    ("/api/chat", "/v1/chat/completions"),
-    ("/api/generate", "/v1/completions"),
-    ("/api/embed", "/v1/embeddings"),
-    ("/api/tags", "/v1/models"),
+    ("/api/v1/chat/completions", "/v1/chat/completions"),
+    ("/v1/api/chat", "/api/chat"),
 ]
 
 

@@ -108,7 +108,7 @@ def test_a_form_without_its_token_or_from_another_site_is_403(
 
 
 # These need no session and act for nobody: what they take is signed, or they are the anonymous demonstration.
-WITHOUT_SESSION = ("v1", "webhooks", "demo")
+WITHOUT_SESSION = ("v1", "ollama_api", "webhooks", "demo")
 
 
 def test_every_form_of_every_blueprint_is_guarded(app: Flask, member: Visitor) -> None:

@@ -1,0 +1,1 @@
+"""Ollama's own API as a dialect: its requests become chat's fields, its answers are lines of JSON."""
