@@ -7,7 +7,6 @@ cache, and some templates refuse them.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +16,7 @@ from .. import json_body
 from ..chat import tools
 from ..json_body import wrong_type
 from . import reasoning
+from .content import Content, Part
 from .offers import Offers
 from .places import Places
 
@@ -49,9 +49,6 @@ _NATIVE_CALLS = {
     "shell_call": ("shell", "action"),
     "apply_patch_call": ("apply_patch", "operation"),
 }
-_TEXTS = ("input_text", "output_text", "text", "summary_text", "reasoning_text")
-_NO_IMAGES = "[image omitted: the model takes no images]"
-_NO_FILES = "[file omitted: the model takes no files]"
 
 
 def read(value: Any, instructions: str | None, model: Model, offers: Offers, places: Places) -> Reader:
@@ -73,17 +70,14 @@ def read(value: Any, instructions: str | None, model: Model, offers: Offers, pla
     return reader
 
 
-Part = tuple[dict[str, Any] | str, str]
-
-
 class Reader:
     """`messages` are chat's, `ignored` the items that were left out, `replaced` where characters were replaced."""
 
     def __init__(self, model: Model, offers: Offers, places: Places) -> None:
         self.messages: list[dict[str, Any]] = []
-        self.ignored: list[str] = []
+        self._content = Content(model)
+        self.ignored = self._content.ignored
         self.replaced: list[str] = []
-        self._model = model
         self._offers = offers
         self._places = places
         self._calls: dict[str, str] = {}
@@ -126,7 +120,7 @@ class Reader:
             raise InvalidRequest(
                 f"{param}.role must be one of user, assistant, system, developer.", param=f"{param}.role"
             )
-        parts = self._parts(item.get("content"), f"{param}.content", in_output=False)
+        parts = self._content.parts(item.get("content"), f"{param}.content", in_output=False)
         if role == "user":
             self._has_begun = True
             self._say("user", parts)
@@ -195,7 +189,7 @@ class Reader:
             if text is None and item.get(name):
                 if not isinstance(item[name], list):
                     raise wrong_type(f"{param}.{name}", "an array", item[name])
-                parts = self._parts(item[name], f"{param}.{name}", in_output=True)
+                parts = self._content.parts(item[name], f"{param}.{name}", in_output=True)
                 text = "\n".join(part for part, _ in parts if isinstance(part, str))
         if text:
             self._has_begun = True
@@ -252,64 +246,12 @@ class Reader:
                 f"{param}.call_id {call_id[:100]!r} is of no call before it. Send the call's own item too.",
                 param=f"{param}.call_id",
             )
-        parts = self._result(item.get("output"), item["type"], f"{param}.output")
+        parts = self._content.result(item.get("output"), item["type"], f"{param}.output")
         self._unanswered.discard(call_id)
         self._say("tool", parts, tool_call_id=call_id, name=name)
         if self._waiting and not self._unanswered:
             waiting, self._waiting = self._waiting, []
             self._append(self.messages[-1], waiting, len(self.messages) - 1)
-
-    def _result(self, output: Any, kind: str, param: str) -> list[Part]:
-        is_of_parts = kind in ("function_call_output", "custom_tool_call_output")
-        if output is None and not is_of_parts:
-            output = ""
-        if isinstance(output, str) or (is_of_parts and isinstance(output, list)):
-            return self._parts(output, param, in_output=True)
-        if isinstance(output, dict | list):
-            return [(json.dumps(output, ensure_ascii=False), param)]
-        raise wrong_type(param, "a string or an array of parts", output)
-
-    def _parts(self, content: Any, param: str, *, in_output: bool) -> list[Part]:
-        if content is None:
-            raise json_body.missing(param)
-        if isinstance(content, str):
-            return [(content, param)]
-        if not isinstance(content, list):
-            raise wrong_type(param, "a string or an array of parts", content)
-        return [self._part(part, f"{param}[{index}]", in_output=in_output) for index, part in enumerate(content)]
-
-    def _part(self, part: Any, param: str, *, in_output: bool) -> Part:
-        if not isinstance(part, dict):
-            raise wrong_type(param, "an object", part)
-        kind = part.get("type")
-        if kind in _TEXTS or kind == "refusal":
-            key = "refusal" if kind == "refusal" else "text"
-            if not isinstance(part.get(key), str):
-                raise wrong_type(f"{param}.{key}", "a string", part.get(key))
-            return part[key], param
-        if kind == "input_image":
-            return self._image(part, param, in_output=in_output)
-        if kind == "input_file":
-            if in_output:
-                self.ignored.append(f"{param}:input_file")
-                return _NO_FILES, param
-            raise InvalidRequest(
-                "Files are not supported: send their text as input_text.", param=param, code="unsupported_parameter"
-            )
-        raise InvalidRequest(f"{param}.type must be input_text, output_text or input_image.", param=f"{param}.type")
-
-    def _image(self, part: dict[str, Any], param: str, *, in_output: bool) -> Part:
-        if in_output and not self._model.can("vision"):
-            # It stays in the conversation, so that a refusal would be repeated for ever.
-            self.ignored.append(f"{param}:input_image")
-            return _NO_IMAGES, param
-        if part.get("image_url") is None and part.get("file_id") is not None:
-            raise InvalidRequest(
-                "Files are not kept here: send the image itself as a data URI in image_url.",
-                param=f"{param}.file_id",
-                code="unsupported_parameter",
-            )
-        return {"type": "image_url", "image_url": part.get("image_url")}, param
 
     def _reference(self, item: dict[str, Any], param: str) -> None:
         raise InvalidRequest(
