@@ -21,6 +21,12 @@ K = TypeVar("K")
 FIRST_OUTPUT_TOKENS = 256
 # What a load is taken to last before the first one of its model is known.
 FIRST_LOAD_S = 5.0
+# A model that had no request for so long gives its place to a further replica of another.
+IDLE_S = 300.0
+# One of several replicas moves to another model when it has been there for so long, and the replicas that stay are
+# pressed at most by this share of what presses the other model. Found with `simulation`.
+MOVE_MIN_RESIDENT_S = 300
+MOVE_PRESSURE = 0.3
 # An average over about the last ten.
 SMOOTHING = 0.1
 # A token of an answer takes its own pass through the model, those of a prompt are read together.
@@ -126,6 +132,7 @@ class Scheduler:
             self._count(ticket.account, -1)
             resident = host.models[ticket.model]
             resident.active += 1
+            resident.used_at = now
             resident.prefixes.append(ticket.prefix)
             while len(resident.prefixes) > host.slots(ticket.model):
                 resident.prefixes.popleft()
@@ -309,8 +316,12 @@ class Scheduler:
         is_loading = any(
             host.models[model].state is Residency.LOADING for host in self.hosts.values() if model in host.models
         )
-        expected_s = self.load_s(model)
-        return not is_loading and now - self._oldest(model) >= (FIRST_LOAD_S if expected_s is None else expected_s)
+        load_s = self.load_s(model)
+        expected_s = FIRST_LOAD_S if load_s is None else load_s
+        wait_s = self.predicted_wait_s(model)
+        return (
+            not is_loading and now - self._oldest(model) >= expected_s and (wait_s is None or wait_s >= 2 * expected_s)
+        )
 
     def _make_room(self, model: str, now: float, *, is_further: bool) -> Load | None:
         hosts = [host for host in self.hosts.values() if self._may_load(host, model, now)]
@@ -324,8 +335,7 @@ class Scheduler:
             for host in hosts
             for victim, one in host.models.items()
             if self._may_evict(victim, one, model, now)
-            # A second replica takes nobody's place but that of a model which nobody uses.
-            and not (is_further and (one.active or victim in self._waiting))
+            and not (is_further and self._is_needed(victim, one, model, now))
         ]
         if victims:
             _, _, _, one = min(victims, key=lambda found: found[:2])
@@ -343,6 +353,28 @@ class Scheduler:
             return False
         replicas = sum(_is_resident(host, victim) for host in self.hosts.values())
         return replicas > 1 or self._oldest(model) <= self._oldest(victim)
+
+    def _is_needed(self, victim: str, one: Resident, model: str, now: float) -> bool:
+        """A further replica must not put out what is wanted again a moment later: the loads would never end.
+
+        The last replica of a model gives way when nobody used it for long; one of several also when those that stay
+        would still be much less pressed than the model that waits.
+        """
+        replicas = sum(_is_resident(host, victim) for host in self.hosts.values())
+        if replicas < 2:
+            is_idle = not one.active and victim not in self._waiting
+            return not is_idle or now - max(one.since, one.used_at) < IDLE_S
+        if now - one.since < MOVE_MIN_RESIDENT_S:
+            return True
+        after = self._pressure(victim) * replicas / (replicas - 1)
+        return after > MOVE_PRESSURE * self._pressure(model)
+
+    def _pressure(self, model: str) -> float:
+        """Requests that run or wait for each slot of a model."""
+        held = [(host, host.models[model]) for host in self.hosts.values() if _is_resident(host, model)]
+        slots = sum(host.slots(model) for host, _ in held)
+        waiting = sum(len(queue) for queue in self._waiting.get(model, {}).values())
+        return (waiting + sum(one.active for _, one in held)) / max(1, slots)
 
     def _oldest(self, model: str) -> float:
         """When the oldest waiting request of a model came; later than all for one that has none."""

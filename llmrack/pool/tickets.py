@@ -46,6 +46,8 @@ class Resident:
     state: Residency
     since: float
     active: int = 0
+    # When it had its last request.
+    used_at: float = 0.0
     # Hashes of the prompts that its slots served last: each slot of Ollama keeps the cache of one prompt.
     prefixes: deque[int] = field(default_factory=deque)
     # The model that it makes room for, while it drains.
