@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 from flask import Blueprint, Response, current_app, jsonify, render_template
@@ -51,6 +52,7 @@ def status() -> str:
     return render_template(
         "pages/status.html",
         state=ollama_status.models(context),
+        queue=ollama_status.queue(context),
         database=ollama_status.database(context),
         models=list(context.catalog),
         now=datetime.now(UTC),
@@ -59,13 +61,19 @@ def status() -> str:
 
 @bp.get("/status.json")
 def status_json() -> Response:
-    """{"status", "database", "ollama", "models": {id: "loaded" | "installed" | "missing" | "unknown"}}."""
+    """{"status", "database", "ollama", "models": {id: "loaded" | "installed" | "missing" | "unknown"}}.
+
+    With a queue also "queue": {"hosts": [{"name", "is_up", "slots", "models": {id: requests}}],
+    "waiting": {id: requests}}.
+    """
+    queue = ollama_status.queue(context)
     state, database = ollama_status.models(context), ollama_status.database(context)
     return jsonify(
         status=ollama_status.summary(context, state, is_database_up=database),
         database="ok" if database else "unavailable",
         ollama=state.version or "unavailable",
         models={model.id: state.of(model) for model in context.catalog},
+        **({"queue": asdict(queue)} if queue else {}),
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from llmrack.catalog import Model, full_tag
 from llmrack.errors import ApiError
 from llmrack.inference.context import AppContext
+from llmrack.pool.pool import Pool, PoolState
 
 KEEP_S = 5.0
 
@@ -54,6 +55,12 @@ def _ask(context: AppContext) -> State:
         )
     except ApiError:
         return State(None, frozenset(), frozenset())
+
+
+def queue(context: AppContext) -> PoolState | None:
+    """The model servers by their labels and who waits for them; None where requests go on to one Ollama at once."""
+    engine = context.engines.live
+    return engine.state() if isinstance(engine, Pool) else None
 
 
 def database(context: AppContext) -> bool:

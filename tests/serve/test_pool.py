@@ -108,6 +108,17 @@ def test_a_waiting_stream_says_its_place_and_a_client_that_leaves_frees_it(
         left.read_until(b": queued position=")
     with pooled.chat("hi") as waits:
         waits.read_until(b": queued position=1")
+        queue = requests.get(f"{pooled.server.url}/status.json", timeout=5).json()["queue"]
+        assert queue["waiting"] == {"phi-3-mini": 1}
+        assert [(host["name"], host["is_up"], host["slots"]) for host in queue["hosts"]] == [
+            ("ollama-1", True, 1),
+            ("ollama-2", True, 1),
+        ]
+        assert [host["models"].get("phi-3-mini") for host in queue["hosts"]] == [1, 1]
+        page = requests.get(f"{pooled.server.url}/status", timeout=5).text
+        assert "<code>phi-3-mini</code> 1 of 1" in page
+        assert "1 request waits for <code>phi-3-mini</code>." in page
+        assert pooled.ollama.url not in page
         for fake in (fake_ollama, second):
             fake.always()
             fake.release("gate")
