@@ -27,7 +27,8 @@ class Model:
     """One model on offer.
 
     `context_tokens` is what the model was built for, `num_ctx` the window this server gives it; prices are integer
-    nano-dollars per token (0.04 dollars per million tokens is 40).
+    nano-dollars per token (0.04 dollars per million tokens is 40). `aliases` are other names that requests may use; one
+    that ends in `*` stands for every name that begins so.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Model:
     description: str = ""
     dimensions: int = 0
     created: int = 0
+    aliases: tuple[str, ...] = ()
     enabled: bool = True
 
     def can(self, capability: str) -> bool:
@@ -80,6 +82,11 @@ class Catalog:
         """The enabled model with exactly this id."""
         return self._enabled.get(model_id)
 
+    def by_alias(self, name: str) -> Model | None:
+        """The enabled model with this other name: one that is spelled out comes before the longest beginning."""
+        found = [(len(alias), model) for model in self for alias in model.aliases if _is_named(alias, name)]
+        return max(found, key=lambda one: one[0], default=(0, None))[1]
+
     def by_ollama_name(self, name: str) -> Model | None:
         """The first enabled model that Ollama knows by this name."""
         tag = full_tag(name)
@@ -90,9 +97,20 @@ class Catalog:
         return tuple(self._enabled)
 
 
+def _is_named(alias: str, name: str) -> bool:
+    return name.startswith(alias[:-1]) if alias.endswith("*") else name == alias
+
+
 def load(*paths: Path) -> Catalog:
     """The catalogue of the shipped file, then each of `paths` that exists: a known id overrides key by key."""
-    return Catalog(tuple(_model(entry) for entry in datafile.read("models", "model", BadCatalog, DATA, *paths)))
+    entries = datafile.read("models", "model", BadCatalog, DATA, *paths)
+    models = tuple(_model(entry) for entry in entries)
+    taken = {model.id for model in models}
+    for entry, model in zip(entries, models, strict=True):
+        for alias in model.aliases:
+            entry.check(("aliases", alias not in taken, f"holds {alias}, which already names a model"))
+            taken.add(alias)
+    return Catalog(models)
 
 
 _PRICES: datafile.Conversions = {
@@ -110,6 +128,11 @@ def _model(entry: datafile.Entry) -> Model:
         ("category", model.category in CATEGORIES, f"must be one of {', '.join(CATEGORIES)}"),
         ("capabilities", set(model.capabilities) <= set(CAPABILITIES), f"may hold {', '.join(CAPABILITIES)}"),
         ("num_ctx", 0 < model.num_ctx <= model.context_tokens, "must be between 1 and context_tokens"),
+        (
+            "aliases",
+            all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:/-]*\*?", alias) for alias in model.aliases),
+            "must be names of letters, digits, . _ - : / which may end in *",
+        ),
         ("dimensions", bool(model.dimensions) == model.is_embedding, "goes with the embeddings capability"),
     )
     return model

@@ -80,3 +80,36 @@ WRONG = [
 def test_a_wrong_catalogue_stops_the_start_and_names_the_line(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(BadCatalog, match=r"models\.toml.*" + said if "line" in said else said):
         load(tmp_path, text)
+
+
+def test_an_alias_names_a_model_and_the_longest_one_counts(tmp_path: Path) -> None:
+    path = tmp_path / "models.toml"
+    path.write_text(
+        '[models.phi-3-mini]\naliases = ["claude-haiku-*", "gpt-4o"]\n'
+        '[models."llama-3.1-8b"]\naliases = ["claude-*"]\n',
+        encoding="utf-8",
+    )
+    loaded = catalog.load(path)
+    named = {name: loaded.by_alias(name) for name in ("claude-haiku-5", "claude-opus-5", "gpt-4o", "gpt-4o-mini")}
+    assert {name: model and model.id for name, model in named.items()} == {
+        "claude-haiku-5": "phi-3-mini",
+        "claude-opus-5": "llama-3.1-8b",
+        "gpt-4o": "phi-3-mini",
+        "gpt-4o-mini": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("aliases", "complaint"),
+    [
+        ('["mistral-7b"]', "line 2: aliases of model phi-3-mini holds mistral-7b, which already names a model"),
+        ('["a", "a"]', "which already names a model"),
+        ('["*"]', "must be names of letters"),
+        ('["a b"]', "must be names of letters"),
+    ],
+)
+def test_an_alias_that_is_taken_or_no_name_stops_the_start(tmp_path: Path, aliases: str, complaint: str) -> None:
+    path = tmp_path / "models.toml"
+    path.write_text(f"[models.phi-3-mini]\naliases = {aliases}\n", encoding="utf-8")
+    with pytest.raises(BadCatalog, match=complaint):
+        catalog.load(path)

@@ -99,7 +99,7 @@ def model(body: dict[str, Any], catalog: Catalog, *, embeds: bool) -> Model:
         raise missing("model")
     if not isinstance(name, str):
         raise wrong_type("model", "a string", name)
-    found = catalog.get(name)
+    found = catalog.get(name) or catalog.by_alias(name)
     if found is None:
         raise InvalidRequest(_unknown(name, catalog), param="model", code="model_not_found")
     if found.is_embedding and not embeds:

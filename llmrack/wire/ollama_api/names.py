@@ -27,7 +27,7 @@ def find(name: str, catalog: Catalog, allowed: Allowed = None) -> Model | None:
 
     Several models may run as one of Ollama's: the first that the key may use is meant, or else the first.
     """
-    by_id = catalog.get(name) or catalog.get(name.lower().removesuffix(":latest"))
+    by_id = catalog.get(name) or catalog.by_alias(name) or catalog.get(name.lower().removesuffix(":latest"))
     if by_id is not None:
         return by_id
     tag = full_tag(name)
