@@ -99,7 +99,7 @@ class Pool:
         return str(min(self._answers(lambda ollama: [ollama.version()]), key=_version_order))
 
     def model_info(self, name: str) -> dict[str, Any]:
-        for ollama in self._ollamas.values():
+        for ollama in self._reachable():
             if info := ollama.model_info(name):
                 return info
         return {}
@@ -114,7 +114,7 @@ class Pool:
         found: list[Any] = []
         failure: UpstreamError | None = None
         is_answered = False
-        for ollama in self._ollamas.values():
+        for ollama in self._reachable():
             try:
                 found += ask(ollama)
                 is_answered = True
@@ -123,6 +123,12 @@ class Pool:
         if failure is not None and not is_answered:
             raise failure
         return found
+
+    def _reachable(self) -> list[Ollama]:
+        """The hosts that answered last, so that a page does not wait for a frozen one; all where none is known to."""
+        with self._lock:
+            up = [self._ollamas[name] for name, host in self._scheduler.hosts.items() if host.is_up]
+        return up or list(self._ollamas.values())
 
     def state(self) -> PoolState:
         """What the hosts do and how many requests wait, as far as they were watched."""

@@ -190,3 +190,29 @@ def test_several_ollamas_without_their_slots_and_slots_with_several_workers_are_
     ):
         with pytest.raises(AssertionError, match=said):
             start_app(tmp_path, **({"ollama_url": "http://127.0.0.1:1"} | SHORT | wrong))
+
+
+def test_a_frozen_ollama_gets_nothing_and_no_page_waits_for_it(
+    pooled: Rig, fake_ollama: FakeOllama, second: FakeOllama
+) -> None:
+    assert post(pooled, "hi").status_code == 200
+    second.freeze()
+    try:
+        queue = second_is_down(pooled, 20)
+        assert [host["is_up"] for host in queue["hosts"]] == [True, False]
+        began = time.monotonic()
+        answers = [post(pooled, f"hi {number}") for number in range(5)]
+        assert {(a.status_code, a.headers["x-llmrack-host"]) for a in answers} == {(200, "ollama-1")}
+        assert requests.get(f"{pooled.server.url}/readyz", timeout=10).status_code == 200
+        assert time.monotonic() - began < 3
+    finally:
+        second.thaw()
+
+
+def second_is_down(pooled: Rig, within_s: float) -> Any:
+    give_up_at = time.monotonic() + within_s
+    while True:
+        queue = requests.get(f"{pooled.server.url}/status.json", timeout=15).json()["queue"]
+        if not queue["hosts"][1]["is_up"] or time.monotonic() > give_up_at:
+            return queue
+        time.sleep(0.5)
