@@ -73,6 +73,10 @@ PROGRAMS = {
         "codex", 'codex exec --skip-git-repo-check "Reply with the single word PONG"', "PONG.",
         {"codex.toml": ".codex/config.toml"}, environment="node",
     ),
+    "claude": Program(
+        "claude-code", 'claude --tools "Bash,Read,Edit,Write" --system-prompt "You are a coding agent." -p "hi"',
+        "This is test mode", exports="claude-code.sh", environment="node",
+    ),
     "pi": Program(
         "pi", 'pi --provider llmrack --model llama-3.1-8b -p "hi"', GREETING,
         {"pi.json": ".pi/agent/models.json"}, environment="node", node=24,
