@@ -14,6 +14,7 @@ from ..chat.request import ChatRequest
 from ..fields import rows
 from ..fields.messages import MESSAGES
 from ..parsed import Features, header_names
+from ..places import Places
 from . import conversation, tools
 from .plain import MessagesPlain
 from .stream import MessagesStream
@@ -72,7 +73,7 @@ def _read(body: dict[str, Any], replaced: list[str], catalog: Catalog, features:
     ignored = [name for name in ignored if name != "cache_control"]
     said = conversation.read(values["messages"], values.get("system"), model)
     offered, places, skipped = tools.read(values.get("tools", []), said.seen_tools)
-    names = {**_FIELDS, **places, **said.places}
+    names = Places({**_FIELDS, **places, **said.places})
     chat: dict[str, Any] = {
         "model": values["model"],
         "messages": said.messages,
@@ -93,12 +94,12 @@ def _read(body: dict[str, Any], replaced: list[str], catalog: Catalog, features:
     try:
         ask = chat_request.read(MessagesRequest, chat, catalog, features, replaced)
     except InvalidRequest as error:
-        raise _translated(error, names) from None
+        raise names.translated(error) from None
     for image in ask.conversation.image_urls:
-        image.param = _name(image.param, names)
+        image.param = names.name(image.param)
     if "top_k" in values:
         ask.options["top_k"] = values["top_k"]
-    ask.ignored = header_names([*ignored, *skipped, *said.ignored, *(_name(name, names) for name in ask.ignored)])
+    ask.ignored = header_names([*ignored, *skipped, *said.ignored, *map(names.name, ask.ignored)])
     return ask
 
 
@@ -124,22 +125,3 @@ def _output(values: dict[str, Any], chat: dict[str, Any]) -> list[str]:
         schema = {"name": "answer", "schema": form.get("schema"), "strict": True}
         chat["response_format"] = {"type": "json_schema", "json_schema": schema}
     return [f"output_config.{name}" for name in config if name not in ("format", "effort")]
-
-
-def _name(param: str, names: dict[str, str]) -> str:
-    """The client's name of a place in chat's request, by the longest beginning that is known."""
-    end = len(param)
-    while end > 0:
-        known = names.get(param[:end])
-        if known is not None:
-            return known + param[end:]
-        end = max(param.rfind(".", 0, end), param.rfind("[", 0, end))
-    return param
-
-
-def _translated(error: InvalidRequest, names: dict[str, str]) -> InvalidRequest:
-    param = _name(error.param, names) if error.param else None
-    message = error.message
-    if error.param and param and error.param != param:
-        message = message.replace(error.param, param)
-    return InvalidRequest(message, param=param, code=error.code)

@@ -15,10 +15,10 @@ from ...errors import InvalidRequest
 from .. import json_body
 from ..chat import tools
 from ..json_body import wrong_type
+from ..places import Places
 from . import reasoning
 from .content import Content, Part
 from .offers import Offers
-from .places import Places
 
 MAX_ITEMS = 4096
 # Items about what only OpenAI's own servers do; the conversation is whole without them.

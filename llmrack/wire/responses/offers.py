@@ -9,7 +9,7 @@ from typing import Any
 from ...errors import InvalidRequest
 from ..chat import tools
 from ..json_body import wrong_type
-from .places import Places
+from ..places import Places
 
 LONGEST_NAME = 128
 _CUSTOM_PARAMETERS = {

@@ -17,9 +17,9 @@ from ..fields import rows
 from ..fields.responses import RESPONSES
 from ..json_body import wrong_type
 from ..parsed import Features, header_names
+from ..places import Places
 from . import items, offers
 from .offers import Offers
-from .places import Places
 from .plain import ResponsesPlain
 from .stream import ResponsesStream
 
@@ -28,6 +28,16 @@ _LOGPROBS = "message.output_text.logprobs"
 # Fields whose value, where it means the same as no field at all, needs no place in the list of ignored ones.
 _HONOURED = {"store": False, "truncation": "disabled"}
 _SAME_IN_CHAT = ("model", "stream", "user", "temperature", "top_p", "presence_penalty", "frequency_penalty")
+
+# Chat's names of what has another name here.
+_FIELDS = {
+    "messages": "input",
+    "max_completion_tokens": "max_output_tokens",
+    "reasoning_effort": "reasoning.effort",
+    "response_format.json_schema": "text.format",
+    "response_format": "text.format",
+    "logprobs": "include",
+}
 
 
 @dataclass
@@ -57,7 +67,7 @@ def parse(raw: bytes, catalog: Catalog, features: Features) -> ResponsesRequest:
     model = rows.model(body, catalog, embeds=False)
     values, ignored = rows.read(RESPONSES, body)
     ignored = [name for name in ignored if name not in _HONOURED or body[name] != _HONOURED[name]]
-    places = Places()
+    places = Places(dict(_FIELDS))
     offered = offers.read(values.get("tools", []), places)
     said = items.read(values["input"], values.get("instructions"), model, offered, places)
     chat = {name: values[name] for name in _SAME_IN_CHAT if name in values}

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from ...errors import InvalidRequest
-
-_FIELDS = {
-    "messages": "input",
-    "max_completion_tokens": "max_output_tokens",
-    "reasoning_effort": "reasoning.effort",
-    "response_format.json_schema": "text.format",
-    "response_format": "text.format",
-    "logprobs": "include",
-}
+from ..errors import InvalidRequest
 
 
 @dataclass
 class Places:
     """What the client calls the places of a chat request that was made from its own: `messages[2]` is `input[5]`."""
 
-    names: dict[str, str] = field(default_factory=lambda: dict(_FIELDS))
+    names: dict[str, str]
 
     def name(self, param: str) -> str:
         """The client's name of a place, by the longest beginning that is known."""
@@ -37,7 +28,8 @@ class Places:
         message = error.message
         if error.param is not None and param is not None:
             message = message.replace(error.param, param)
-        message = message.replace("response_format", "text.format")
+        if "response_format" in self.names:
+            message = message.replace("response_format", self.names["response_format"])
         return InvalidRequest(
             message, param=param, code=error.code, retry_after_s=error.retry_after_s, headers=error.headers
         )
