@@ -9,6 +9,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from flask import Flask, Response, g, request
@@ -134,8 +135,28 @@ def apply(response: Response) -> Response:
         return response
     with contextlib.suppress(Unavailable):
         # One pass: setting them one by one would look through all the others each time.
-        response.headers.extend([*_requests_headers(caller), *_tokens_headers(caller)])
+        state = _token_limits(caller)
+        headers = (*_requests_headers(caller), *_tokens_headers(state))
+        if request.path.startswith("/v1/messages"):
+            headers += _anthropic(dict(headers), state)
+        response.headers.extend(headers)
     return response
+
+
+def _anthropic(known: dict[str, str], state: LimitState | None) -> Headers:
+    """The same in the words of Anthropic's clients, which read a reset as a time."""
+    resets = {"requests": int(known["X-RateLimit-Reset"])}
+    if state is not None:
+        resets["tokens"] = math.ceil(time.time() + state.reset_s)
+    return tuple(
+        (f"anthropic-ratelimit-{what}-{part}", value)
+        for what, reset_at in resets.items()
+        for part, value in (
+            ("limit", known[f"x-ratelimit-limit-{what}"]),
+            ("remaining", known[f"x-ratelimit-remaining-{what}"]),
+            ("reset", datetime.fromtimestamp(reset_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")),
+        )
+    )
 
 
 def request_windows(caller: Caller) -> list[tuple[str, int, int, int]]:
@@ -164,9 +185,13 @@ def _requests_headers(caller: Caller) -> Headers:
     )
 
 
-def _tokens_headers(caller: Caller) -> Headers:
+def _token_limits(caller: Caller) -> LimitState | None:
     """As the request's own admission or refusal found them; where there was neither, the database is asked."""
     state: LimitState | None = g.token_limits if "token_limits" in g else context.meter.limits(caller)
+    return state
+
+
+def _tokens_headers(state: LimitState | None) -> Headers:
     if state is None:
         return ()
     return (

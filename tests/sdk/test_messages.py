@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import anthropic
@@ -99,3 +100,11 @@ def test_failures_have_the_types_and_words_that_programs_act_on(
         wrong.messages.create(**asked("hi"))
     assert refused.value.response.headers["x-should-retry"] == "false"
     assert refused.value.response.headers["request-id"] == refused.value.response.headers["x-request-id"]
+
+
+def test_limits_are_told_in_the_words_of_this_api_too(claude: anthropic.Anthropic) -> None:
+    headers = claude.messages.with_raw_response.create(**asked("hi")).headers
+    for what in ("requests", "tokens"):
+        for part in ("limit", "remaining"):
+            assert headers[f"anthropic-ratelimit-{what}-{part}"] == headers[f"x-ratelimit-{part}-{what}"]
+        datetime.strptime(headers[f"anthropic-ratelimit-{what}-reset"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
