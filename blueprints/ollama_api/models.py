@@ -12,7 +12,7 @@ from llmrack.wire.ollama_api import models
 
 from ..extensions import context
 from ..site import ollama_status
-from ..v1 import body
+from ..v1 import body, rate_limits
 from ..v1.auth import needs
 from ..v1.responses import json_reply
 
@@ -39,6 +39,7 @@ def list_loaded() -> Response:
 
 @bp.post("/show")
 @needs("models")
+@rate_limits.asks_no_model
 def show_model() -> Response:
     model = models.asked(body.read(), context.catalog, g.caller.models)
     require_allowed(g.caller, model)

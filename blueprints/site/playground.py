@@ -20,12 +20,13 @@ from llmrack.errors import ApiError, AuthenticationFailed, PermissionRefused
 from llmrack.keys import authentication, keys
 from llmrack.keys.authentication import Caller
 from llmrack.keys.keys import KeyFacts
+from llmrack.wire.chat import request as chat_request
 
 from ..account import web_session
 from ..extensions import context
 from ..v1 import errors, rate_limits, refusals, responses
 from ..v1.auth import needs
-from ..v1.generate import answer, answer_to, parse_chat
+from ..v1.generate import answer, answer_to
 from ..web import csrf
 from ..web.mail import site_url
 from . import playground_form
@@ -61,7 +62,7 @@ def ask() -> Response | str:
 
 @needs("inference")
 def _answer_form(body: bytes) -> Response:
-    return answer_to(body, parse_chat)
+    return answer_to(body, chat_request.parse)
 
 
 @bp.post("/playground/chat/completions")
@@ -73,7 +74,7 @@ def create() -> Response:
 
 @needs("inference")
 def _answer_request() -> Response:
-    return answer(parse_chat)
+    return answer(chat_request.parse)
 
 
 def _authenticate(key_id: str, secret: str | None) -> None:

@@ -2,8 +2,10 @@
 
 from flask import Blueprint, Response
 
+from llmrack.wire.chat import request as chat_request
+
 from .auth import needs
-from .generate import answer, parse_chat
+from .generate import answer
 
 bp = Blueprint("chat", __name__)
 
@@ -11,4 +13,4 @@ bp = Blueprint("chat", __name__)
 @bp.post("/chat/completions")
 @needs("inference")
 def create_chat_completion() -> Response:
-    return answer(parse_chat)
+    return answer(chat_request.parse)

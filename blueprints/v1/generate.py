@@ -5,33 +5,20 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable
-from typing import TypeVar
 
 from flask import Response, g
 
 from llmrack.catalog import Catalog
 from llmrack.clients.images import Fetcher
 from llmrack.inference import complete, stream
-from llmrack.wire.chat import request as chat_request
+from llmrack.wire.chat.request import ChatRequest
 from llmrack.wire.parsed import Features, ParsedRequest
 
 from ..extensions import loaded_context
 from . import body
 from .responses import SSE_HEADERS, answer_reply, close_call, open_call, sse_reply
 
-R = TypeVar("R", bound=chat_request.ChatRequest)
 Parse = Callable[[bytes, Catalog, Features], ParsedRequest]
-
-
-def parse_chat(raw: bytes, catalog: Catalog, features: Features) -> chat_request.ChatRequest:
-    """A chat request with every image in it; those named by URL are fetched before anything is reserved for it."""
-    return with_images(chat_request.parse(raw, catalog, features))
-
-
-def with_images(ask: R) -> R:
-    if ask.conversation.image_urls:
-        _fetcher().fill(ask.conversation)
-    return ask
 
 
 @functools.cache
@@ -47,7 +34,11 @@ def answer(parse: Parse) -> Response:
 def answer_to(raw: bytes, parse: Parse) -> Response:
     """The answer to a body that was read or made elsewhere, for `g.caller`."""
     context = loaded_context()
-    return answer_ask(parse(raw, context.catalog, context.engines.features(g.caller.mode)))
+    ask = parse(raw, context.catalog, context.engines.features(g.caller.mode))
+    if isinstance(ask, ChatRequest) and ask.conversation.image_urls:
+        # Before anything is reserved for the request: fetching may take long, and fail.
+        _fetcher().fill(ask.conversation)
+    return answer_ask(ask)
 
 
 def answer_ask(ask: ParsedRequest, stream_headers: dict[str, str] = SSE_HEADERS) -> Response:

@@ -3,14 +3,13 @@
 import msgspec
 from flask import Blueprint, Response, g
 
-from llmrack.catalog import Catalog
 from llmrack.wire.messages import request as messages_request
-from llmrack.wire.parsed import Features
+from llmrack.wire.parsed import usual_tokens
 
 from ..extensions import loaded_context
-from . import body
+from . import body, rate_limits
 from .auth import needs
-from .generate import answer, with_images
+from .generate import answer
 from .responses import json_reply
 
 bp = Blueprint("messages", __name__)
@@ -23,23 +22,19 @@ def name_request(response: Response) -> Response:
     return response
 
 
-def _parse(raw: bytes, catalog: Catalog, features: Features) -> messages_request.MessagesRequest:
-    return with_images(messages_request.parse(raw, catalog, features))
-
-
 @bp.post("/messages")
 @needs("inference")
 def create_message() -> Response:
-    return answer(_parse)
+    return answer(messages_request.parse)
 
 
 @bp.post("/messages/count_tokens")
 @needs("inference")
+@rate_limits.asks_no_model
 def count_tokens() -> Response:
     """An estimate from the prompt's bytes, because Ollama counts no prompt without reading it through the model."""
     context = loaded_context()
     ask = messages_request.parse_to_count(body.read(), context.catalog, context.engines.features(g.caller.mode))
-    # The estimate counts 3 bytes to a token; 4 is the usual length.
-    reply = json_reply(msgspec.json.encode({"input_tokens": max(1, ask.prompt_tokens * 3 // 4)}))
+    reply = json_reply(msgspec.json.encode({"input_tokens": max(1, usual_tokens(ask.prompt_tokens))}))
     reply.headers["x-llmrack-estimate"] = "true"
     return reply

@@ -10,9 +10,9 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 from flask_limiter import Limiter
 from limits import RateLimitItem, RateLimitItemPerMinute, WindowStats
 from limits.errors import StorageError
@@ -37,6 +37,8 @@ RETRY_AFTER_S = 1
 
 Headers = tuple[tuple[str, str], ...]
 _T = TypeVar("_T")
+_View = TypeVar("_View", bound=Callable[..., Any])
+ASKS_NO_MODEL = "asks_no_model"
 _at_once = threading.BoundedSemaphore(REDIS_CONNECTIONS)
 
 
@@ -60,14 +62,20 @@ def check() -> None:
     caller: Caller | None = g.get("caller")
     if caller is None:
         return
-    # Counting tokens asks no model either, and agents do it thirty times in a second.
-    if request.method != "POST" or request.path == "/v1/messages/count_tokens":
+    view = current_app.view_functions.get(request.endpoint or "")
+    if request.method != "POST" or hasattr(view, ASKS_NO_MODEL):
         check_read()
         return
     if caller.requests_per_minute is not None:
         _hit(_per_minute(caller.requests_per_minute), f"key:{caller.key_id}", "requests of this key")
     noun = "requests" if caller.is_live else "test requests"
     _hit(_per_minute(caller.plan_requests_per_minute), _account(caller), noun)
+
+
+def asks_no_model(view: _View) -> _View:
+    """Counts a POST as a read: agents count tokens thirty times in a second."""
+    setattr(view, ASKS_NO_MODEL, True)
+    return view
 
 
 def check_read() -> None:

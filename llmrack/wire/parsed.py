@@ -200,11 +200,15 @@ class Tally:
         completion = _plausible(last.eval_count, 2 * window)
         cached = _plausible(last.prompt_eval_cached_count, window)
         return Usage(
-            # An estimate counts 3 bytes to a token; 4 is the usual length.
-            self.prompt_tokens * 3 // 4 if prompt is None else prompt,
+            usual_tokens(self.prompt_tokens) if prompt is None else prompt,
             self.pieces if completion is None else completion,
             cached,
         )
+
+
+def usual_tokens(estimate: int) -> int:
+    """What a prompt of this estimate usually has: an estimate counts 3 bytes to a token, and 4 is the usual length."""
+    return estimate * 3 // 4
 
 
 def _plausible(count: int | None, limit: int) -> int | None:

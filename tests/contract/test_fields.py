@@ -19,6 +19,7 @@ from llmrack.wire.parsed import Features
 from llmrack.wire.responses import request as responses_request
 from tests.blueprints.v1.conftest import Api, issue
 from tests.contract.api import opened
+from tests.contract.field_rows import examples, rows
 from tests.support import made
 from tests.support.fake_ollama import FakeOllama
 from tests.wire.support import CATALOG, encoded
@@ -49,20 +50,6 @@ def parsed_body(endpoint: str, request: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
-def rows() -> Iterator[tuple[str, Field]]:
-    for endpoint, known in fields.ENDPOINTS.items():
-        for row in known.values():
-            yield endpoint, row
-
-
-def examples(kind: str) -> list[Any]:
-    return [
-        pytest.param(endpoint, row, example, id=f"{endpoint}-{row.name}-{number}")
-        for endpoint, row in rows()
-        for number, example in enumerate(getattr(row, kind))
-    ]
-
-
 def holds(part: Any, whole: Any) -> bool:
     """Whether every key of `part` is in `whole` with this value, at every depth of objects."""
     if isinstance(part, dict) and isinstance(whole, dict):
@@ -70,20 +57,22 @@ def holds(part: Any, whole: Any) -> bool:
     return bool(part == whole)
 
 
-@pytest.mark.parametrize(("endpoint", "row", "example"), examples("good"))
+@pytest.mark.parametrize(("endpoint", "row", "example"), examples("good", fields.ENDPOINTS))
 def test_a_good_value_passes_and_reaches_ollama_as_the_row_says(endpoint: str, row: Field, example: Good) -> None:
     body = parsed_body(endpoint, {**BASE[endpoint], row.name: example.value, **example.beside})
     assert holds(example.sends, body), body
 
 
-@pytest.mark.parametrize(("endpoint", "row", "example"), examples("bad"))
+@pytest.mark.parametrize(("endpoint", "row", "example"), examples("bad", fields.ENDPOINTS))
 def test_a_bad_value_is_a_400_that_names_the_field(endpoint: str, row: Field, example: Bad) -> None:
     with pytest.raises(InvalidRequest) as caught:
         parsed_body(endpoint, {**BASE[endpoint], row.name: example.value, **example.beside})
     assert caught.value.param == (row.name if example.param == "=" else example.param)
 
 
-@pytest.mark.parametrize(("endpoint", "row"), list(rows()), ids=lambda value: getattr(value, "name", value))
+@pytest.mark.parametrize(
+    ("endpoint", "row"), list(rows(fields.ENDPOINTS)), ids=lambda value: getattr(value, "name", value)
+)
 def test_null_is_the_same_as_absent(endpoint: str, row: Field) -> None:
     if row.is_required:
         with pytest.raises(InvalidRequest) as caught:
@@ -93,7 +82,9 @@ def test_null_is_the_same_as_absent(endpoint: str, row: Field) -> None:
         assert parsed_body(endpoint, {**BASE[endpoint], row.name: None}) == parsed_body(endpoint, BASE[endpoint])
 
 
-@pytest.mark.parametrize(("endpoint", "row"), list(rows()), ids=lambda value: getattr(value, "name", value))
+@pytest.mark.parametrize(
+    ("endpoint", "row"), list(rows(fields.ENDPOINTS)), ids=lambda value: getattr(value, "name", value)
+)
 def test_every_row_has_notes_and_examples_for_what_it_claims(endpoint: str, row: Field) -> None:
     assert row.notes
     assert row.good or row.status == "no"
@@ -138,7 +129,7 @@ PATHS = {
 }
 
 
-@pytest.mark.parametrize(("endpoint", "row", "example"), examples("good"))
+@pytest.mark.parametrize(("endpoint", "row", "example"), examples("good", fields.ENDPOINTS))
 def test_the_header_lists_a_field_exactly_when_its_row_says_no_effect(
     api: Api, endpoint: str, row: Field, example: Good
 ) -> None:
@@ -150,7 +141,7 @@ def test_the_header_lists_a_field_exactly_when_its_row_says_no_effect(
 
 
 def test_rows_of_every_status_are_among_those_that_are_tried() -> None:
-    assert {row.status for _, row in rows()} == set(get_args(Status))
+    assert {row.status for _, row in rows(fields.ENDPOINTS)} == set(get_args(Status))
     assert {"store", "metadata", "service_tier", "prediction"} <= {
-        row.name for _, row in rows() if row.status == "no effect"
+        row.name for _, row in rows(fields.ENDPOINTS) if row.status == "no effect"
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from llmrack.wire.ollama_api import embed, request
 from llmrack.wire.ollama_api.embed import OllamaEmbedding
 from llmrack.wire.ollama_api.request import OllamaRequest
 from llmrack.wire.parsed import Features
+from tests.contract.field_rows import examples, name_of, rows
 from tests.contract.test_fields import holds
 from tests.wire.support import CATALOG, encoded
 
@@ -46,21 +46,7 @@ def body_of(endpoint: str, body: dict[str, Any]) -> dict[str, Any]:
     return ask.bodies(ask.output_tokens)[0]
 
 
-def rows() -> Iterator[tuple[str, Field]]:
-    for endpoint, known in ENDPOINTS.items():
-        for row in known.values():
-            yield endpoint, row
-
-
-def examples(kind: str) -> list[Any]:
-    return [
-        pytest.param(endpoint, row, example, id=f"{endpoint}-{row.name}-{number}")
-        for endpoint, row in rows()
-        for number, example in enumerate(getattr(row, kind))
-    ]
-
-
-@pytest.mark.parametrize(("endpoint", "row", "example"), examples("good"))
+@pytest.mark.parametrize(("endpoint", "row", "example"), examples("good", ENDPOINTS))
 def test_a_good_value_reaches_ollama_as_its_row_says(endpoint: str, row: Field, example: Good) -> None:
     body = {**BASE[endpoint], row.name: example.value, **example.beside}
     assert holds(example.sends, body_of(endpoint, body)), body_of(endpoint, body)
@@ -68,7 +54,7 @@ def test_a_good_value_reaches_ollama_as_its_row_says(endpoint: str, row: Field, 
         assert row.name in parsed(endpoint, body).ignored
 
 
-@pytest.mark.parametrize(("endpoint", "row", "example"), examples("bad"))
+@pytest.mark.parametrize(("endpoint", "row", "example"), examples("bad", ENDPOINTS))
 def test_a_bad_value_is_refused_by_its_own_name(endpoint: str, row: Field, example: Bad) -> None:
     with pytest.raises(ApiError) as caught:
         body_of(endpoint, {**BASE[endpoint], row.name: example.value, **example.beside})
@@ -77,7 +63,7 @@ def test_a_bad_value_is_refused_by_its_own_name(endpoint: str, row: Field, examp
     assert "response_format" not in caught.value.message
 
 
-@pytest.mark.parametrize(("endpoint", "row"), list(rows()), ids=lambda value: getattr(value, "name", value))
+@pytest.mark.parametrize(("endpoint", "row"), list(rows(ENDPOINTS)), ids=name_of)
 def test_null_is_the_same_as_absent(endpoint: str, row: Field) -> None:
     if not row.is_required:
         assert body_of(endpoint, {**BASE[endpoint], row.name: None}) == body_of(endpoint, BASE[endpoint])

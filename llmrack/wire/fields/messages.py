@@ -115,15 +115,7 @@ MESSAGES: Rows = rows(
         (Bad(1.5), Bad("1")),
         default="the model's own",
     ),
-    Field(
-        "top_p",
-        "yes",
-        types.number(0, 1),
-        "Forwarded.",
-        (Good(0.9, {"options": {"top_p": 0.9}}),),
-        (Bad(1.5), Bad("1")),
-        default="the model's own",
-    ),
+    shared.TOP_P,
     Field(
         "top_k",
         "yes",

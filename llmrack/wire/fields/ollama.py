@@ -12,7 +12,7 @@ from . import types
 from .chat import CHAT, TOOL
 from .embeddings import EMBEDDINGS
 from .rows import Bad, Field, Good, Rows, rows
-from .shared import SEED, sampling, without_effect
+from .shared import SEED, TOP_P, sampling, without_effect
 from .types import Kind
 
 MOST_STOPS = 16
@@ -46,7 +46,7 @@ def _forwarded(name: str, kind: Kind, notes: str, good: Any, *bad: Any) -> Field
 
 OLLAMA_OPTIONS: Rows = rows(
     sampling("temperature", 0, 2, "Forwarded.", 0.7),
-    sampling("top_p", 0, 1, "Forwarded.", 0.9),
+    TOP_P,
     _forwarded("top_k", types.integer(-1, _LARGEST), "Forwarded.", 40, -2, "40", 1.5),
     _forwarded("min_p", types.number(0, 1), "Forwarded.", 0.05, -0.1, 1.5, "0"),
     _forwarded("typical_p", types.number(0, 1), "Forwarded.", 0.9, -0.1, 1.5, "0"),

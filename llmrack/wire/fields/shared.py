@@ -34,6 +34,7 @@ MODEL = Field(
     (Good("phi-3-mini", {"model": "phi3:mini"}),),
     (Bad("gpt-4o"), Bad("openai/phi-3-mini"), Bad("nomic-embed"), Bad(7)),
 )
+TOP_P = sampling("top_p", 0, 1, "Forwarded.", 0.9)
 STREAM = Field(
     "stream",
     "yes",
@@ -96,7 +97,7 @@ LOGIT_BIAS = Field(
 )
 SHARED = (
     sampling("temperature", 0, 2, "Forwarded to Ollama.", 0.7),
-    sampling("top_p", 0, 1, "Forwarded.", 0.9),
+    TOP_P,
     sampling("presence_penalty", -2, 2, "Forwarded; not all model families honour it.", 0.5, "0"),
     sampling("frequency_penalty", -2, 2, "Forwarded; not all model families honour it.", 0.5, "0"),
 )
