@@ -8,7 +8,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -66,10 +66,10 @@ def check() -> None:
     if request.method != "POST" or hasattr(view, ASKS_NO_MODEL):
         check_read()
         return
-    if caller.requests_per_minute is not None:
-        _hit(_per_minute(caller.requests_per_minute), f"key:{caller.key_id}", "requests of this key")
-    noun = "requests" if caller.is_live else "test requests"
-    _hit(_per_minute(caller.plan_requests_per_minute), _account(caller), noun)
+    for whose, limit, who in _own_limits(caller):
+        _hit(_per_minute(limit), who, f"{whose} own {limit} requests a minute")
+    limit, noun = caller.plan_requests_per_minute, "requests" if caller.is_live else "test requests"
+    _hit(_per_minute(limit), _account(caller), f"The {limit} {noun} a minute of this plan")
 
 
 def asks_no_model(view: _View) -> _View:
@@ -78,11 +78,22 @@ def asks_no_model(view: _View) -> _View:
     return view
 
 
+def _own_limits(caller: Caller) -> Iterator[tuple[str, int, str]]:
+    """The limits below the account's: (whose, requests a minute, name of its counter), the narrowest first."""
+    if caller.requests_per_minute is not None:
+        yield "This key's", caller.requests_per_minute, f"key:{caller.key_id}"
+    for cap in reversed(caller.caps):
+        if cap.requests_per_minute is not None and caller.is_live:
+            whose = "This project's" if cap.scope == "project" else "Your"
+            yield whose, cap.requests_per_minute, f"{cap.scope}:{caller.account_id}:{cap.id}"
+
+
 def check_read() -> None:
     """Count a request that asks no model. Raises as `check` does."""
     caller: Caller | None = g.get("caller")
     if caller is not None:
-        _hit(_per_minute(caller.plan.reads_per_minute), f"reads:{_account(caller)}", "reads")
+        limit = caller.plan.reads_per_minute
+        _hit(_per_minute(limit), f"reads:{_account(caller)}", f"The {limit} reads a minute of this plan")
 
 
 def _account(caller: Caller) -> str:
@@ -95,17 +106,11 @@ def _per_minute(amount: int) -> RateLimitItem:
     return RateLimitItemPerMinute(amount, namespace="llmrack")
 
 
-def _hit(item: RateLimitItem, who: str, noun: str) -> None:
+def _hit(item: RateLimitItem, who: str, limit: str) -> None:
     if _ask(lambda: limiter.limiter.hit(item, who)):
         return
     wait_s = max(1, math.ceil(_stats(item, who).reset_time - time.time()))
-    raise RateLimited(
-        f"The {item.amount} {noun} a minute of this plan are used up. Retry in {wait_s} s."
-        if noun != "requests of this key"
-        else f"This key's own {item.amount} requests a minute are used up. Retry in {wait_s} s.",
-        code="requests_per_minute",
-        retry_after_s=wait_s,
-    )
+    raise RateLimited(f"{limit} are used up. Retry in {wait_s} s.", code="requests_per_minute", retry_after_s=wait_s)
 
 
 def _stats(item: RateLimitItem, who: str) -> WindowStats:
@@ -170,8 +175,7 @@ def _anthropic(known: dict[str, str], state: LimitState | None) -> Headers:
 def request_windows(caller: Caller) -> list[tuple[str, int, int, int]]:
     """The limits on POSTs per minute: (scope, limit, remaining, seconds until one more is free). Raises Unavailable."""
     windows = [("account", _per_minute(caller.plan_requests_per_minute), _account(caller))]
-    if caller.requests_per_minute is not None:
-        windows.append(("key", _per_minute(caller.requests_per_minute), f"key:{caller.key_id}"))
+    windows += [(who.split(":")[0], _per_minute(limit), who) for _, limit, who in _own_limits(caller)]
     return [(scope, item.amount, *_left(item, _stats(item, who))) for scope, item, who in windows]
 
 

@@ -121,4 +121,5 @@ def with_hold(standing: CurrentUsage, held: int, at: int) -> CurrentUsage:
         key_held_today=standing.key_held_today + held,
         minute=(*standing.minute, (at, held)),
         held_this_minute=standing.held_this_minute + held,
+        caps=tuple(replace(used, held_today=used.held_today + held) for used in standing.caps),
     )

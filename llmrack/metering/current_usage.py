@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, bindparam, case, cast, func, literal_column, select
 
 from ..store.database import PreparedStatement, Transaction
-from ..store.tables.usage import Balance, Usage, UsageDay
-from .limits import CurrentUsage
+from ..store.tables.usage import Balance, Key, Usage, UsageDay
+from .limits import CapUsage, CurrentUsage
 
 # Spelled out in the text of the statement: an index over open rows only does not serve a bound value.
 IS_OPEN = Usage.state == literal_column("'open'")
@@ -70,6 +70,35 @@ _HELD_IN_MONTH = (
     Usage.day.between(bindparam("first_day"), bindparam("last_day")),
     IS_OPEN,
 )
+# What a team's member and project use: sums over the keys of each. None is asked for where neither has a cap.
+_CAPS = {"member": Key.member_id == bindparam("member_id"), "project": Key.project_id == bindparam("project_id")}
+
+
+def _of_caps(*amounts: Any) -> list[ColumnElement[int]]:
+    """Each amount for the member's keys, then each for the project's."""
+    return [_sum(case((is_its, amount), else_=0)) for is_its in _CAPS.values() for amount in amounts]
+
+
+_CAPS_TODAY = PreparedStatement(
+    select(*_of_caps(_TOKENS, UsageDay.held_tokens))
+    .join(Key, Key.id == UsageDay.key_id)
+    .where(
+        UsageDay.account_id == bindparam("account_id"),
+        UsageDay.mode == literal_column("'live'"),
+        UsageDay.day == bindparam("day"),
+    )
+)
+_CAPS_OPEN = PreparedStatement(
+    select(*_of_caps(literal_column("1")))
+    .join(Key, Key.id == Usage.key_id)
+    .where(Usage.account_id == bindparam("account_id"), Usage.mode == literal_column("'live'"), IS_OPEN)
+)
+_CAPS_MONTH = PreparedStatement(
+    select(*_of_caps(UsageDay.prepaid_nanousd)).join(Key, Key.id == UsageDay.key_id).where(*_IN_MONTH)
+)
+_CAPS_MONTH_HELD = PreparedStatement(
+    select(*_of_caps(Usage.held_nanousd)).join(Key, Key.id == Usage.key_id).where(*_HELD_IN_MONTH)
+)
 _MONTH = PreparedStatement(
     select(_sum(UsageDay.prepaid_nanousd), _sum(case((_THIS_KEY, UsageDay.prepaid_nanousd), else_=0))).where(*_IN_MONTH)
 )
@@ -83,11 +112,12 @@ _MONTH_HELD = PreparedStatement(
 
 @dataclass(frozen=True)
 class Who:
-    """Whose standing it is."""
+    """Whose standing it is. `caps` are ids of a team's member and project whose caps are to hold, by scope."""
 
     account_id: int
     key_id: int
     mode: str
+    caps: tuple[tuple[str, int], ...] = ()
 
 
 def standing(
@@ -126,7 +156,26 @@ def standing(
         held_nanousd=held_nanousd or 0,
         month_nanousd=month,
         key_month_nanousd=key_month,
+        caps=_caps(tx, who, day, has_monthly_limit=has_monthly_limit) if who.caps else (),
     )
+
+
+def _caps(tx: Transaction, who: Who, day: str, *, has_monthly_limit: bool) -> tuple[CapUsage, ...]:
+    ids = {f"{scope}_id": None for scope in _CAPS} | {f"{scope}_id": id for scope, id in who.caps}
+    account = {"account_id": who.account_id, **ids}
+    today = tx.all(_CAPS_TODAY, {**account, "day": day})[0]
+    open_requests = tx.all(_CAPS_OPEN, account)[0]
+    month = [0] * len(_CAPS)
+    if has_monthly_limit:
+        days = {**account, "first_day": f"{day[:7]}-01", "last_day": f"{day[:7]}-31"}
+        month = [
+            sum(pair) for pair in zip(tx.all(_CAPS_MONTH, days)[0], tx.all(_CAPS_MONTH_HELD, days)[0], strict=True)
+        ]
+    used = {
+        scope: CapUsage(open_requests[at], today[2 * at], today[2 * at + 1], month[at])
+        for at, scope in enumerate(_CAPS)
+    }
+    return tuple(used[scope] for scope, _ in who.caps)
 
 
 def _month(tx: Transaction, who: Who, day: str) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from .. import money
 from ..errors import InsufficientCredits, RateLimited
-from ..keys.authentication import Caller
+from ..keys.authentication import Caller, Cap
 from ..store.tables.base import microseconds
 
 MINUTE_S = 60
@@ -24,6 +24,16 @@ ANSWER_STEP_TOKENS = 512
 # A request holds its whole answer at once when so many others of its account could do the same.
 PEERS = 64
 NO_RETRY = (("x-should-retry", "false"),)
+# Whose limit a refusal names.
+WHOSE = {"account": "the account's", "member": "your own", "project": "this project's", "key": "this key's"}
+DAILY_BUDGETS = {
+    "account": "The daily budget",
+    "member": "Your own daily budget in this team",
+    "project": "This project's daily budget",
+    "key": "This key's own daily budget",
+}
+# Where each can be raised.
+WHERE = {"account": "Billing", "member": "Team", "project": "Team", "key": "API keys"}
 
 
 class RequestedTokens(Struct, frozen=True):
@@ -54,11 +64,21 @@ class RequestedTokens(Struct, frozen=True):
         return self.prompt_tokens * self.input_nanousd + self.output_tokens * self.output_nanousd
 
 
+class CapUsage(Struct, frozen=True):
+    """What stands against a member or a project of a team, as `CurrentUsage` has it for an account."""
+
+    open_requests: int = 0
+    counted_today: int = 0
+    held_today: int = 0
+    month_nanousd: int = 0
+
+
 class CurrentUsage(Struct, frozen=True):
     """What stands against an account before a request. `counted` is used for good, `held` may come back in part.
 
     `minute` lists the requests of the last 60 seconds as (admitted at, tokens), in microseconds and oldest first. The
     `month_` amounts are what was taken from the credits since the first of the month, and what is held of them.
+    `caps` are of the caller's `caps`, in their order; empty when nothing stands against any.
     """
 
     open_requests: int = 0
@@ -72,6 +92,10 @@ class CurrentUsage(Struct, frozen=True):
     held_nanousd: int = 0
     month_nanousd: int = 0
     key_month_nanousd: int = 0
+    caps: tuple[CapUsage, ...] = ()
+
+    def of_caps(self, caller: Caller) -> Iterator[tuple[Cap, CapUsage]]:
+        return zip(caller.caps, self.caps or (CapUsage(),) * len(caller.caps), strict=True)
 
 
 class Room(Struct, frozen=True):
@@ -89,7 +113,7 @@ class Room(Struct, frozen=True):
 class LimitState(Struct, frozen=True):
     """A limit on tokens: its size, what is left of it, and the seconds until it is whole again.
 
-    `scope` is "account", or "key" for a key's own smaller one.
+    `scope` is "account", or "member", "project" or "key" for a smaller one of theirs.
     """
 
     name: str
@@ -111,7 +135,7 @@ class _Window(Struct, frozen=True):
 
     @property
     def noun(self) -> str:
-        return "The daily budget" if self.scope == "account" else "This key's own daily budget"
+        return DAILY_BUDGETS[self.scope]
 
     @property
     def left(self) -> int:
@@ -236,16 +260,26 @@ def _check_concurrency(caller: Caller, standing: CurrentUsage) -> None:
             code="concurrent_requests",
             retry_after_s=BUSY_RETRY_S,
         )
+    for cap, used in standing.of_caps(caller):
+        if caller.is_live and cap.concurrent_requests is not None and used.open_requests >= cap.concurrent_requests:
+            raise RateLimited(
+                f"{cap.concurrent_requests} requests are being answered at the same time, which is {WHOSE[cap.scope]} "
+                "limit in this team. Retry when one of them is done.",
+                code="concurrent_requests",
+                retry_after_s=BUSY_RETRY_S,
+            )
 
 
 def _windows(caller: Caller, standing: CurrentUsage) -> Iterator[_Window]:
     plan = caller.plan
     if plan.tokens_per_minute is not None:
-        used = sum(tokens for _, tokens in standing.minute)
-        held = standing.held_this_minute
-        yield _Window("tokens_per_minute", "account", plan.tokens_per_minute, used - held, held, standing.minute)
+        total, held = sum(tokens for _, tokens in standing.minute), standing.held_this_minute
+        yield _Window("tokens_per_minute", "account", plan.tokens_per_minute, total - held, held, standing.minute)
     if plan.tokens_per_day is not None:
         yield _Window("tokens_per_day", "account", plan.tokens_per_day, standing.counted_today, standing.held_today)
+    for cap, used in standing.of_caps(caller):
+        if cap.tokens_per_day is not None:
+            yield _Window("tokens_per_day", cap.scope, cap.tokens_per_day, used.counted_today, used.held_today)
     if caller.tokens_per_day is not None:
         counted, held = standing.key_counted_today, standing.key_held_today
         yield _Window("tokens_per_day", "key", caller.tokens_per_day, counted, held)
@@ -260,8 +294,8 @@ def _held(window: _Window, standing: CurrentUsage) -> str:
     """What is used and what is held, and by how many requests; a key's own are not counted by themselves."""
     who = f"{standing.open_requests} requests" if standing.open_requests > 1 else "a request"
     verb = "are" if standing.open_requests > 1 else "is"
-    if window.scope == "key":
-        who, verb = "requests of this key", "are"
+    if window.scope != "account":
+        who, verb = f"{WHOSE[window.scope]} requests", "are"
     return (
         f"{window.counted:,} are used and {window.held:,} are held by {who} that {verb} still being answered. "
         f"What is not used of them comes back: retry when one is done."
@@ -305,10 +339,11 @@ def _day_refusal(window: _Window, need: RequestedTokens, standing: CurrentUsage,
         )
     wait_s = seconds_to_midnight(now)
     left = max(0, window.limit - window.counted)
+    more = "A larger plan has more" if window.scope == "account" else "It can be raised"
     rest = f"has {left:,} left, and this request needs {need.least_tokens:,} at least" if left else "is used up"
     return RateLimited(
         f"{window.noun} of {window.limit:,} tokens {rest}. It starts again at 00:00 UTC, "
-        f"in {wait_s // 3600} h {wait_s % 3600 // 60} min. A larger plan has more: Dashboard → Billing.",
+        f"in {wait_s // 3600} h {wait_s % 3600 // 60} min. {more}: Dashboard → {WHERE[window.scope]}.",
         code=window.code,
         retry_after_s=wait_s,
         headers=NO_RETRY,
@@ -325,17 +360,17 @@ def _credits_left(caller: Caller, need: RequestedTokens, standing: CurrentUsage)
             f"The account's credits do not cover this request.{held} Add credits: Dashboard → Billing.",
             headers=NO_RETRY,
         )
-    for whose, cap, used in (
-        ("the account's", caller.account_nanousd_per_month, standing.month_nanousd),
-        ("this key's", caller.nanousd_per_month, standing.key_month_nanousd),
+    for scope, cap, used in (
+        ("account", caller.account_nanousd_per_month, standing.month_nanousd),
+        *((level.scope, level.nanousd_per_month, of.month_nanousd) for level, of in standing.of_caps(caller)),
+        ("key", caller.nanousd_per_month, standing.key_month_nanousd),
     ):
         if cap is None:
             continue
         if cap - used < least:
             raise InsufficientCredits(
-                f"This request costs more than is left of {whose} limit of ${money.usd_text(cap)} a month. "
-                "It starts again on the first, 00:00 UTC; raise it before then: Dashboard → "
-                + ("Billing." if whose == "the account's" else "API keys."),
+                f"This request costs more than is left of {WHOSE[scope]} limit of ${money.usd_text(cap)} a month. "
+                f"It starts again on the first, 00:00 UTC; raise it before then: Dashboard → {WHERE[scope]}.",
                 code="monthly_limit",
                 headers=NO_RETRY,
             )

@@ -25,7 +25,7 @@ from ..store.database import Store, Transaction
 from ..store.tables.base import microseconds
 from . import admissions, current_usage, limits, usage_rows
 from .admissions import Admission, Grant
-from .limits import CurrentUsage, LimitState
+from .limits import CapUsage, CurrentUsage, LimitState
 from .outcomes import Settlement
 
 __all__ = ["Admission", "Grant", "LimitState", "Meter", "Settlement"]
@@ -298,7 +298,7 @@ def _tell_limit(error: ApiError, caller: Caller, standing: CurrentUsage, now: da
 
 def _standing_beside(tx: Transaction, caller: Caller, hold: usage_rows.Hold) -> CurrentUsage:
     """What stands against an account beside an open request, on the day and around the minute of its admission."""
-    who = current_usage.Who(caller.account_id, caller.key_id, caller.mode)
+    who = _who(caller)
     minute_us = limits.MINUTE_S * SECOND_US
     since = hold.created_at - minute_us if caller.plan.tokens_per_minute is not None else None
     standing = current_usage.standing(tx, who, hold.day, since, has_monthly_limit=_has_monthly_limit(caller))
@@ -316,6 +316,15 @@ def _standing_beside(tx: Transaction, caller: Caller, hold: usage_rows.Hold) -> 
         held_nanousd=standing.held_nanousd - hold.nanousd,
         month_nanousd=standing.month_nanousd - hold.nanousd,
         key_month_nanousd=standing.key_month_nanousd - hold.nanousd,
+        caps=tuple(
+            CapUsage(
+                used.open_requests - 1,
+                used.counted_today,
+                used.held_today - hold.tokens,
+                used.month_nanousd - hold.nanousd,
+            )
+            for used in standing.caps
+        ),
     )
 
 
@@ -326,15 +335,21 @@ def _fullest(entries: list[tuple[int, int]], at: int, minute_us: int) -> tuple[t
     return max(minutes, key=lambda minute: sum(tokens for _, tokens in minute))
 
 
+def _who(caller: Caller) -> current_usage.Who:
+    caps = tuple((cap.scope, cap.id) for cap in caller.caps)
+    return current_usage.Who(caller.account_id, caller.key_id, caller.mode, caps)
+
+
 def _has_monthly_limit(caller: Caller) -> bool:
     may_spend = caller.plan.is_prepaid or caller.uses_credits
-    return may_spend and (caller.account_nanousd_per_month, caller.nanousd_per_month) != (None, None)
+    limits = (caller.account_nanousd_per_month, caller.nanousd_per_month, *(c.nanousd_per_month for c in caller.caps))
+    return may_spend and any(limit is not None for limit in limits)
 
 
 def _standing(tx: Transaction, caller: Caller, now: datetime, *, is_locked: bool = True) -> CurrentUsage:
     has_minute = caller.plan.tokens_per_minute is not None
     since = microseconds(now) - limits.MINUTE_S * SECOND_US if has_minute else None
-    who = current_usage.Who(caller.account_id, caller.key_id, caller.mode)
+    who = _who(caller)
     return current_usage.standing(
         tx, who, admissions.day(now), since, has_monthly_limit=_has_monthly_limit(caller), is_locked=is_locked
     )

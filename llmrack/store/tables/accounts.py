@@ -44,6 +44,8 @@ class WebSession(Base):
     proved_at: Mapped[datetime] = mapped_column(UtcTime)
     agent: Mapped[str] = mapped_column(String(200))
     address: Mapped[str] = mapped_column(String(64))
+    # The team that this browser looks at; None is the person's own account.
+    team_id: Mapped[int | None] = mapped_column(ForeignKey("teams.account_id"))
 
 
 class Link(Base):

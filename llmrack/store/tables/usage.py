@@ -53,7 +53,8 @@ class Balance(Base):
 class Key(Base):
     """An API key without its secret. None in a limit means the plan's, None in a list that anything is allowed.
 
-    `permissions`, `models` (ids) and `addresses` (networks in CIDR form) are joined by commas.
+    `permissions`, `models` (ids) and `addresses` (networks in CIDR form) are joined by commas. A team's key names the
+    member who made it, and the project it is for; both stay as they are, so that what was used stays with them.
     """
 
     __tablename__ = "keys"
@@ -78,6 +79,8 @@ class Key(Base):
     models: Mapped[str | None] = mapped_column(String)
     addresses: Mapped[str | None] = mapped_column(String)
     paused_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    member_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"), index=True)
+    project_id: Mapped[int | None] = mapped_column(ForeignKey("projects.id"), index=True)
 
 
 class Usage(Base):
