@@ -13,6 +13,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from blueprints import register_blueprints
 from blueprints.account import web_session
+from blueprints.dashboard import rights
 from blueprints.v1 import errors, rate_limits
 from blueprints.web import csrf, error_pages, headers, templating
 from blueprints.web.flask_app import App
@@ -76,6 +77,7 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     errors.init_app(app)
     error_pages.init_app(app)
     web_session.init_app(app, is_https=values.public_url.startswith("https://"))
+    rights.init_app(app)
     rate_limits.init_app(app, values.redis_url)
     csrf.init_app(app)
     register_blueprints(app)

@@ -3,8 +3,8 @@
 from flask import Flask
 
 from . import admin, ollama_api, v1, webhooks
-from .account import login, recovery, settings
-from .dashboard import billing, keys, overview, usage
+from .account import invites, login, recovery, settings
+from .dashboard import billing, keys, overview, team, teams, usage
 from .site import demo, docs, health, home, openapi, playground
 from .web import assets
 
@@ -21,8 +21,11 @@ def register_blueprints(app: Flask) -> None:
     app.register_blueprint(playground.bp)
     app.register_blueprint(login.bp)
     app.register_blueprint(recovery.bp)
+    app.register_blueprint(invites.bp)
     app.register_blueprint(overview.bp)
     app.register_blueprint(keys.bp, url_prefix="/dashboard/keys")
+    app.register_blueprint(team.bp, url_prefix="/dashboard/team")
+    app.register_blueprint(teams.bp, url_prefix="/dashboard/teams")
     app.register_blueprint(usage.bp, url_prefix="/dashboard/usage")
     app.register_blueprint(settings.bp, url_prefix="/dashboard/settings")
     app.register_blueprint(billing.bp, url_prefix="/dashboard/billing")

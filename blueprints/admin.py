@@ -141,7 +141,7 @@ def _ask_to_disable(line: AccountLine, form: ReasonForm, status: int = 200) -> A
 @bp.post("/accounts/<row:account_id>/disable")
 def disable(account_id: int) -> Any:
     line, form = _account(account_id), ReasonForm()
-    if line.id == viewer().account_id:
+    if line.id == viewer().person_id:
         flash("You cannot lock yourself out here.", "bad")
         return redirect(url_for(".account", account_id=line.id), 303)
     if not form.validate():

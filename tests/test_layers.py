@@ -19,12 +19,13 @@ STORE = CORE | {"llmrack.store", "sqlalchemy"}
 ENGINES = WIRE | {"llmrack.engines", "requests"}
 CLIENTS = WIRE | {"llmrack.clients", "requests", "stripe"}
 ACCOUNTS = STORE | {"llmrack.accounts", "gevent", "argon2", "email_validator", "pyotp"}
+TEAMS = ACCOUNTS | {"llmrack.teams"}
 KEYS = STORE | {"llmrack.accounts", "llmrack.keys"}
 METERING = KEYS | {"llmrack.metering", "llmrack.wire", "msgspec", "gevent"}
 BILLING = KEYS | {"llmrack.metering", "llmrack.clients", "llmrack.billing"}
 POOL = ENGINES | {"llmrack.pool"}
 INFERENCE = METERING | ENGINES | {"llmrack.inference"}
-LLMRACK = BILLING | INFERENCE | POOL | CLIENTS | {"llmrack.docsite"}
+LLMRACK = TEAMS | BILLING | INFERENCE | POOL | CLIENTS | {"llmrack.docsite"}
 WEB = LLMRACK | {
     "blueprints", "server", "flask", "flask_limiter", "limits", "flask_login", "flask_wtf", "werkzeug", "wtforms",
     "itsdangerous", "markupsafe", "segno", "gevent",
@@ -38,6 +39,7 @@ ROWS = (
     ("llmrack.engines", ENGINES),
     ("llmrack.clients", CLIENTS),
     ("llmrack.accounts", ACCOUNTS),
+    ("llmrack.teams", TEAMS),
     ("llmrack.keys", KEYS),
     ("llmrack.metering", METERING),
     ("llmrack.billing", BILLING),

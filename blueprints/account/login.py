@@ -31,7 +31,7 @@ SECOND_FACTOR_S = 300
 def signup() -> Any:
     if web_session.is_signed_in():
         return redirect(url_for("dashboard.overview"))
-    return render_template("account/signup.html", form=SignupForm(), is_open=context.settings.signup)
+    return render_template("account/signup.html", form=SignupForm(), is_open=_is_open())
 
 
 @bp.post("/signup")
@@ -39,8 +39,8 @@ def sign_up() -> Any:
     if web_session.is_signed_in():
         return redirect(url_for("dashboard.overview"), 303)
     form = SignupForm()
-    if not context.settings.signup or not form.validate():
-        return render_template("account/signup.html", form=form, is_open=context.settings.signup), 400
+    if not _is_open() or not form.validate():
+        return render_template("account/signup.html", form=form, is_open=_is_open()), 400
     now = datetime.now(UTC)
     try:
         throttle.take(context.store, now, (throttle.SIGNUP_ADDRESS, throttle.network(request.remote_addr)))
@@ -62,6 +62,11 @@ def sign_up() -> Any:
     response = _welcome(people.get(context.store, account_id), "keys.index")
     flash(WELCOME, "good")
     return response
+
+
+def _is_open() -> bool:
+    """An invite to a team opens it for one person."""
+    return context.settings.signup or web_session.invite() is not None
 
 
 def _may_mail(email: str) -> bool:
@@ -103,13 +108,13 @@ def use_verification() -> Any:
     if claims:
         return _ask_for_password(found, now)
     if web_session.is_signed_in_to(found.account_id):
-        return redirect(url_for("keys.index"), 303)
+        return redirect(web_session.home("keys.index"), 303)
     # The reader of the mail is not always who chose the password: only the browser that signed up goes on at once.
     person = people.get(context.store, found.account_id)
     if _signed_up_here(found) and not person.has_second_factor:
         web_session.sign_in(found.account_id)
         flash("Your address is confirmed.", "good")
-        return redirect(url_for("keys.index"), 303)
+        return redirect(web_session.home("keys.index"), 303)
     session["email"] = found.email
     flash("Your address is confirmed. Sign in to go on.", "good")
     return redirect(url_for(".login"), 303)
@@ -237,8 +242,8 @@ def _waiting() -> Person | None:
 @bp.post("/logout")
 def logout() -> Any:
     if web_session.is_signed_in():
-        web_session.note("signed out", web_session.viewer().account_id)
-        sessions.end(context.store, web_session.viewer().account_id, web_session.viewer().session_id)
+        web_session.note("signed out", web_session.viewer().person_id)
+        sessions.end(context.store, web_session.viewer().person_id, web_session.viewer().session_id)
     session.clear()
     return redirect(url_for(".login"), 303)
 

@@ -15,13 +15,13 @@ WRONG = "This is not your password."
 
 def is_proved(field: Any) -> bool:
     """Whether `field` holds the viewer's password; otherwise it gets an error. Tries are counted."""
-    who = str(viewer().account_id)
+    who = str(viewer().person_id)
     try:
         throttle.take(context.store, datetime.now(UTC), (throttle.PASSWORD_AGAIN, who))
     except throttle.TooMany as refusal:
         field.errors = [str(refusal)]
         return False
-    if not people.has_password(context.store, viewer().account_id, field.data or ""):
+    if not people.has_password(context.store, viewer().person_id, field.data or ""):
         field.errors = [WRONG]
         return False
     throttle.forget(context.store, (throttle.PASSWORD_AGAIN, who))

@@ -16,6 +16,7 @@ from llmrack.accounts import links, people, sessions, throttle, totp
 from llmrack.billing import checkout, closing, credits
 from llmrack.clients.provider import ProviderAway
 from llmrack.errors import Unavailable
+from llmrack.teams import teams
 
 from ..extensions import context, mailer, payments
 from ..web import csrf, mail
@@ -46,8 +47,8 @@ def _page(status: int = 200, **forms: Any) -> Any:
         "email_form": ChangeEmailForm(formdata=None),
         "password_form": ChangePasswordForm(formdata=None),
         "who": who,
-        "open_sessions": sessions.list_all(context.store, who.account_id, datetime.now(UTC)),
-        "codes_left": totp.left(context.store, who.account_id) if who.has_second_factor else 0,
+        "open_sessions": sessions.list_all(context.store, who.person_id, datetime.now(UTC)),
+        "codes_left": totp.left(context.store, who.person_id) if who.has_second_factor else 0,
         "has_mail": mailer.is_configured,
     }
     return render_template("profile/index.html", **(values | forms)), status
@@ -63,7 +64,7 @@ def change_name() -> Any:
     form = ProfileForm()
     if not form.validate():
         return _page(400, profile_form=form)
-    people.set_profile(context.store, viewer().account_id, (form.name.data or "").strip() or None)
+    people.set_profile(context.store, viewer().person_id, (form.name.data or "").strip() or None)
     return _done("Your name was saved.", "profile")
 
 
@@ -74,18 +75,18 @@ def change_email() -> Any:
         return _page(400, email_form=form)
     email = form.email.data or ""
     if not mailer.is_configured:
-        if not people.set_email(context.store, who.account_id, email, now, is_proved=False):
+        if not people.set_email(context.store, who.person_id, email, now, is_proved=False):
             form.email.errors = ["This address cannot be used."]
             return _page(400, email_form=form)
-        sessions.end_all(context.store, who.account_id, but=who.session_id)
+        sessions.end_all(context.store, who.person_id, but=who.session_id)
         return _done(f"You sign in with {email} from now on.", "profile")
     try:
-        throttle.take(context.store, now, (throttle.MAIL_ACCOUNT, str(who.account_id)))
+        throttle.take(context.store, now, (throttle.MAIL_ACCOUNT, str(who.person_id)))
     except throttle.TooMany as refusal:
         form.email.errors = [str(refusal)]
         return _page(429, email_form=form)
     if people.find(context.store, email) is None:
-        token = links.make(context.store, who.account_id, links.EMAIL, email, now)
+        token = links.make(context.store, who.person_id, links.EMAIL, email, now)
         mail.send("confirm_email", email, path=url_for("recovery.confirm_email", token=token))
     else:
         mail.send("known", email)
@@ -98,14 +99,14 @@ def change_password() -> Any:
     if not form.validate() or not is_proved(form.current):
         return _page(400, password_form=form)
     try:
-        people.set_password(context.store, who.account_id, form.password.data or "", now)
+        people.set_password(context.store, who.person_id, form.password.data or "", now)
     except ValueError as error:
         form.password.errors = [str(error)]
         return _page(400, password_form=form)
-    note("the password was changed", who.account_id)
-    sessions.end_all(context.store, who.account_id)
-    links.revoke_all(context.store, who.account_id)
-    sign_in(who.account_id)
+    note("the password was changed", who.person_id)
+    sessions.end_all(context.store, who.person_id)
+    links.revoke_all(context.store, who.person_id)
+    sign_in(who.person_id)
     mail.send("password_changed", who.email)
     return _done("Your password is changed, and every other browser is signed out.", "password")
 
@@ -118,26 +119,26 @@ def resend_verification() -> Any:
     except throttle.TooMany as refusal:
         flash(str(refusal), "bad")
         return redirect(url_for(".index"), 303)
-    verification.send(who.account_id, who.email)
+    verification.send(who.person_id, who.email)
     return _done(f"A new link was sent to {who.email}.", "profile")
 
 
 @bp.post("/mails")
 def choose_mails() -> Any:
-    people.set_budget_mail(context.store, viewer().account_id, "budget" in request.form)
+    people.set_budget_mail(context.store, viewer().person_id, "budget" in request.form)
     return _done("Your choice was saved.", "mails")
 
 
 @bp.post("/sessions/<row:session_id>/end")
 def end_session(session_id: int) -> Any:
-    if not sessions.end(context.store, viewer().account_id, session_id):
+    if not sessions.end(context.store, viewer().person_id, session_id):
         raise NotFound
     return _done("That browser is signed out.", "sessions")
 
 
 @bp.post("/sessions/end")
 def end_others() -> Any:
-    ended = sessions.end_all(context.store, viewer().account_id, but=viewer().session_id)
+    ended = sessions.end_all(context.store, viewer().person_id, but=viewer().session_id)
     return _done(f"{ended} other {'browser is' if ended == 1 else 'browsers are'} signed out.", "sessions")
 
 
@@ -149,8 +150,8 @@ def second_factor() -> Any:
 def _second_factor_page(form: Any, status: int = 200, **values: Any) -> Any:
     who, secret = viewer(), current_app.config["SECRET_KEY"]
     if not who.has_second_factor and not values.get("codes") and who.is_fresh(datetime.now(UTC)):
-        values["secret"] = totp.secret(context.store, secret, who.account_id)
-        address = totp.address(context.store, secret, who.account_id)
+        values["secret"] = totp.secret(context.store, secret, who.person_id)
+        address = totp.address(context.store, secret, who.person_id)
         if address:
             svg = segno.make(address, error="m").svg_inline(
                 scale=4, border=2, svgclass="qr", lineclass=None, omitsize=True
@@ -170,7 +171,7 @@ def begin_second_factor() -> Any:
     if not proof.validate() or not is_proved(proof.proof):
         return _second_factor_page(CodeForm(formdata=None), 400, proof_error=proof.proof.errors)
     sessions.prove(context.store, viewer().session_id, datetime.now(UTC))
-    totp.begin(context.store, viewer().account_id)
+    totp.begin(context.store, viewer().person_id)
     return redirect(url_for(".second_factor"), 303)
 
 
@@ -185,11 +186,11 @@ def confirm_second_factor() -> Any:
     if not form.validate():
         return _second_factor_page(form, 400)
     code, now = form.code.data or "", datetime.now(UTC)
-    codes = totp.confirm(context.store, current_app.config["SECRET_KEY"], who.account_id, code, now)
+    codes = totp.confirm(context.store, current_app.config["SECRET_KEY"], who.person_id, code, now)
     if not codes:
         form.code.errors = ["This code is wrong or too old. Enter the one that is shown now."]
         return _second_factor_page(form, 400)
-    note("the second factor was switched on", who.account_id)
+    note("the second factor was switched on", who.person_id)
     mail.send("second_factor_on", who.email)
     return _second_factor_page(form, codes=codes)
 
@@ -200,7 +201,7 @@ def renew_codes() -> Any:
     if not proof.validate() or not is_proved(proof.proof) or not viewer().has_second_factor:
         return _second_factor_page(CodeForm(formdata=None), 400, proof_error=proof.proof.errors)
     return _second_factor_page(
-        CodeForm(formdata=None), codes=totp.renew_recovery_codes(context.store, viewer().account_id)
+        CodeForm(formdata=None), codes=totp.renew_recovery_codes(context.store, viewer().person_id)
     )
 
 
@@ -209,8 +210,8 @@ def switch_off_second_factor() -> Any:
     proof = ProofForm()
     if not proof.validate() or not is_proved(proof.proof):
         return _second_factor_page(CodeForm(formdata=None), 400, proof_error=proof.proof.errors)
-    totp.switch_off(context.store, viewer().account_id)
-    note("the second factor was switched off", viewer().account_id)
+    totp.switch_off(context.store, viewer().person_id)
+    note("the second factor was switched off", viewer().person_id)
     mail.send("second_factor_off", viewer().email)
     return _done("The second factor is switched off.", "second-factor")
 
@@ -221,7 +222,7 @@ def ask_to_delete() -> Any:
 
 
 def _delete_page(form: ProofForm, status: int = 200) -> Any:
-    balance = credits.balance(context.store, viewer().account_id).left_nanousd
+    balance = credits.balance(context.store, viewer().person_id).left_nanousd
     return render_template("profile/delete.html", form=form, who=viewer(), balance=balance), status
 
 
@@ -241,19 +242,24 @@ def delete() -> Any:
     form, who = ProofForm(), viewer()
     if not form.validate() or not is_proved(form.proof):
         return _delete_page(form, 400)
+    if owned := teams.owned_alone(context.store, who.person_id):
+        flash(
+            f"You are the only owner of {', '.join(owned)}. Make another member an owner, or delete it, first.", "bad"
+        )
+        return _delete_page(form, 400)
     gives_up = _given_up()
-    if credits.balance(context.store, who.account_id).left_nanousd > gives_up:
+    if credits.balance(context.store, who.person_id).left_nanousd > gives_up:
         return _ask_for_credits(form)
     try:
-        checkout.leave(payments, who.account_id, datetime.now(UTC))
+        checkout.leave(payments, who.person_id, datetime.now(UTC))
     except ProviderAway as error:
         sentence = "Your subscription could not be ended just now, so nothing was deleted. Try again in a moment."
         raise Unavailable(sentence, retry_after_s=30) from error
     try:
-        closing.leave(context.store, who.account_id, datetime.now(UTC), gives_up_nanousd=gives_up)
+        closing.leave(context.store, who.person_id, datetime.now(UTC), gives_up_nanousd=gives_up)
     except closing.CreditsLeft:
         return _ask_for_credits(form)
-    note("the account was deleted", who.account_id)
+    note("the account was deleted", who.person_id)
     mail.send("deleted", who.email)
     session.clear()
     flash("Your account is deleted, and its keys have stopped working.", "good")

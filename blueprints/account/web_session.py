@@ -13,9 +13,11 @@ from flask_login import UserMixin, current_user, login_user
 from flask_wtf.csrf import generate_csrf
 from itsdangerous import BadSignature, URLSafeSerializer
 
-from llmrack.accounts import sessions, tokens
+from llmrack.accounts import audit, sessions, tokens
 from llmrack.accounts.sessions import Viewer
 from llmrack.errors import Unavailable
+from llmrack.teams import invites
+from llmrack.teams.invites import InviteFacts
 
 from ..extensions import context, login_manager
 
@@ -98,8 +100,24 @@ def is_signed_in() -> bool:
 
 
 def is_signed_in_to(account_id: int) -> bool:
-    """Whether this browser is signed in to that account."""
-    return is_signed_in() and viewer().account_id == account_id
+    """Whether this browser is signed in to that person's account."""
+    return is_signed_in() and viewer().person_id == account_id
+
+
+def actor() -> str:
+    """Who acts, for the audit log: the owner of a person's own account, a member by address in a team's."""
+    return audit.OWNER if viewer().team is None else viewer().email
+
+
+def invite() -> InviteFacts | None:
+    """The invite that this browser opened and that still works."""
+    token = session.get("invite")
+    return invites.peek(context.store, token, datetime.now(UTC)) if token else None
+
+
+def home(default: str) -> str:
+    """Where a person goes after signing in without having asked for a page: to an invite that waits, else `default`."""
+    return url_for("invites.show", token=session["invite"]) if invite() else url_for(default)
 
 
 def known_viewer() -> Viewer | None:
@@ -142,8 +160,11 @@ def sign_in(account_id: int) -> None:
         address=request.remote_addr or "",
     )
     found = _load(token)
+    opened = session.get("invite")
     session.clear()
     session.permanent = True
+    if opened:
+        session["invite"] = opened
     if found is not None:
         login_user(found)
 
@@ -153,7 +174,7 @@ def next_page(default: str) -> str:
     target = request.values.get("next", "")
     parts = urlsplit(target)
     is_ours = target.startswith("/") and not target.startswith(("//", "/\\")) and not parts.netloc and not parts.scheme
-    return target if is_ours and target.isprintable() else url_for(default)
+    return target if is_ours and target.isprintable() else home(default)
 
 
 def device(email: str, config: Any) -> str | None:

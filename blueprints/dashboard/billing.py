@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
-from flask_login import login_required
 from werkzeug.exceptions import NotFound
 
 from llmrack import money
@@ -26,6 +25,7 @@ from ..account.web_session import viewer
 from ..extensions import context, payments
 from ..web import csrf, headers, params
 from ..web.mail import site_url
+from . import rights
 from .billing_forms import CreditsForm, SpendingForm
 from .export import harmless
 
@@ -37,10 +37,7 @@ LEDGER_PAGE = 50
 MOST_LINES = 2000
 
 
-@bp.before_request
-@login_required
-def only_signed_in() -> None:
-    """Every page here is of the account that is signed in."""
+bp.before_request(rights.require)
 
 
 @bp.after_request

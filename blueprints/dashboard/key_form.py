@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -25,6 +26,7 @@ from llmrack import permissions as rights
 from llmrack.catalog import Catalog
 from llmrack.keys import networks
 from llmrack.keys.keys import KeyFacts, Restrictions
+from llmrack.teams.projects import ProjectFacts
 
 from ..account.forms import PageForm, plain_text
 
@@ -50,13 +52,25 @@ class Checkboxes(SelectMultipleField):
     option_widget = CheckboxInput()
 
 
-def _dollars(form: Form, field: Any) -> None:
+def dollars(form: Form, field: Any) -> None:
+    """A validator: an amount of dollars, or nothing."""
     try:
         amount = money.nanousd((field.data or "").strip().removeprefix("$")) if field.data else None
     except ValueError:
         raise ValidationError("Enter dollars such as 5 or 0.50.") from None
     if amount is not None and not 0 < amount <= LARGEST:
         raise ValidationError("Enter more than nothing, and at most 1,000,000.")
+
+
+def nanousd(field: Any) -> int | None:
+    """What a field that `dollars` has checked says."""
+    text = (field.data or "").strip().removeprefix("$")
+    return money.nanousd(text) if text else None
+
+
+def written_usd(amount: int | None) -> str:
+    """An amount as such a field has it."""
+    return "" if amount is None else f"{money.usd(amount):f}"
 
 
 def _networks(form: Form, field: Any) -> None:
@@ -86,18 +100,25 @@ class KeyForm(PageForm):
         render_kw={"autocomplete": "off", "maxlength": "100"},
     )
     mode = RadioField("Mode", choices=MODES, default="live")
+    project = SelectField("Project", choices=[SelectChoice("", "None")], default="", validate_choice=True)
     permissions = Checkboxes("Permissions", choices=PERMISSIONS, default=[rights.ALL])
     expiry = SelectField("Expires", choices=EXPIRIES, default="", validate_choice=True)
     expires_on = DateField("Last day, if “On a day” (UTC)", [_last_day])
     models = Checkboxes("Models")
     requests_per_minute = IntegerField("Requests a minute", [Optional(), NumberRange(1, LARGEST, "At least 1.")])
     tokens_per_day = IntegerField("Tokens a day", [Optional(), NumberRange(1, LARGEST, "At least 1.")])
-    usd_per_month = StringField("Dollars of credits a month", [_dollars], render_kw={"inputmode": "decimal"})
+    usd_per_month = StringField("Dollars of credits a month", [dollars], render_kw={"inputmode": "decimal"})
     addresses = TextAreaField("Allowed addresses", [_networks], render_kw={"rows": "2", "spellcheck": "false"})
 
-    def offer(self, catalog: Catalog) -> KeyForm:
+    def offer(self, catalog: Catalog, projects: Sequence[ProjectFacts] = ()) -> KeyForm:
         self.models.choices = [SelectChoice(model.id) for model in catalog]
+        open_projects = [project for project in projects if not project.is_archived]
+        self.project.choices = [SelectChoice("", "None"), *(SelectChoice(str(p.id), p.name) for p in open_projects)]
         return self
+
+    @property
+    def project_id(self) -> int | None:
+        return int(self.project.data) if self.project.data else None
 
     def validate_permissions(self, field: Any) -> None:
         if not field.data:
@@ -115,11 +136,10 @@ class KeyForm(PageForm):
 
     @property
     def restrictions(self) -> Restrictions:
-        usd = (self.usd_per_month.data or "").strip().removeprefix("$")
         return Restrictions(
             requests_per_minute=self.requests_per_minute.data,
             tokens_per_day=self.tokens_per_day.data,
-            nanousd_per_month=money.nanousd(usd) if usd else None,
+            nanousd_per_month=nanousd(self.usd_per_month),
             models=tuple(self.models.data or ()) or None,
             addresses=networks.parse(self.addresses.data or "") or None,
         )
@@ -143,7 +163,7 @@ def filled(key: KeyFacts) -> dict[str, Any]:
         "models": list(own.models or ()),
         "requests_per_minute": own.requests_per_minute,
         "tokens_per_day": own.tokens_per_day,
-        "usd_per_month": f"{money.usd(own.nanousd_per_month):f}" if own.nanousd_per_month is not None else "",
+        "usd_per_month": written_usd(own.nanousd_per_month),
         "addresses": ", ".join(own.addresses or ()),
     }
 

@@ -6,16 +6,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
-from flask_login import login_required
 
-from llmrack.accounts import audit
 from llmrack.keys import keys
 from llmrack.keys.keys import Issued, KeyFacts
+from llmrack.teams import projects
 
-from ..account.web_session import note, viewer
+from ..account.web_session import actor, note, viewer
 from ..extensions import context, mailer
 from ..web import csrf
 from ..web.mail import site_url
+from . import rights
 from .first_request import first_request
 from .key_form import KeyForm, filled
 
@@ -23,10 +23,15 @@ bp = Blueprint("keys", __name__)
 csrf.protect(bp)
 
 
+bp.before_request(rights.require)
+
+
 @bp.before_request
-@login_required
-def only_signed_in() -> None:
-    """Every page here is of the account that is signed in."""
+def only_own_keys() -> None:
+    """A member of a team sees and changes the keys they made. Raises NoSuchKey for another one's."""
+    key_id = (request.view_args or {}).get("key_id")
+    if key_id is not None and not rights.may("all_keys") and _key(key_id).member_id != viewer().person_id:
+        raise keys.NoSuchKey(f"You have no key {key_id}.")
 
 
 @bp.get("")
@@ -49,23 +54,25 @@ def create() -> Any:
             context.store,
             viewer().account_id,
             now,
-            actor=audit.OWNER,
+            actor=actor(),
             name=form.name.data or "",
             mode=form.mode.data,
             permissions=form.granted,
             expires_at=form.expires_at(now),
             restrictions=form.restrictions,
+            member_id=viewer().person_id if viewer().team else None,
+            project_id=form.project_id,
         )
     except keys.TooManyKeys as error:
         form.name.errors = [str(error)]
         return _list(form), 400
-    return _list(KeyForm(formdata=None).offer(context.catalog), issued)
+    return _list(_empty_form(), issued)
 
 
 @bp.get("/<row:key_id>")
 def edit(key_id: int) -> Any:
     key = _key(key_id)
-    return _one(key, KeyForm(formdata=None, data=filled(key)).offer(context.catalog))
+    return _one(key, _offered(KeyForm(formdata=None, data=filled(key))))
 
 
 @bp.post("/<row:key_id>")
@@ -115,7 +122,7 @@ def ask_to_revoke(key_id: int) -> Any:
 
 @bp.post("/<row:key_id>/revoke")
 def revoke(key_id: int) -> Any:
-    key = keys.revoke(context.store, viewer().account_id, key_id, datetime.now(UTC), actor=audit.OWNER)
+    key = keys.revoke(context.store, viewer().account_id, key_id, datetime.now(UTC), actor=actor())
     flash(f"The key {key.name} was revoked. Requests with it are refused from now on.", "good")
     return redirect(url_for(".index"), 303)
 
@@ -129,7 +136,7 @@ def review() -> Any:
 
 @bp.post("/review")
 def revoke_live() -> Any:
-    count = keys.revoke_live(context.store, viewer().account_id, datetime.now(UTC), actor=audit.OWNER)
+    count = keys.revoke_live(context.store, viewer().account_id, datetime.now(UTC), actor=actor())
     note(f"{count} live keys were revoked", viewer().account_id)
     what = "1 live key was" if count == 1 else f"{count} live keys were"
     flash(f"{what} revoked. Requests with {'it' if count == 1 else 'them'} are refused from now on.", "good")
@@ -144,11 +151,11 @@ def ask_to_rotate(key_id: int) -> Any:
 @bp.post("/<row:key_id>/rotate")
 def rotate(key_id: int) -> Any:
     try:
-        issued = keys.rotate(context.store, viewer().account_id, key_id, datetime.now(UTC), actor=audit.OWNER)
+        issued = keys.rotate(context.store, viewer().account_id, key_id, datetime.now(UTC), actor=actor())
     except keys.TooManyKeys as error:
         flash(str(error), "bad")
         return redirect(url_for(".index"), 303)
-    return _list(KeyForm(formdata=None).offer(context.catalog), issued, replaced=_key(key_id))
+    return _list(_empty_form(), issued, replaced=_key(key_id))
 
 
 def _key(key_id: int) -> KeyFacts:
@@ -156,7 +163,15 @@ def _key(key_id: int) -> KeyFacts:
 
 
 def _form() -> KeyForm:
-    return KeyForm(request.form if request.method == "POST" else None).offer(context.catalog)
+    return _offered(KeyForm(request.form if request.method == "POST" else None))
+
+
+def _empty_form() -> KeyForm:
+    return _offered(KeyForm(formdata=None))
+
+
+def _offered(form: KeyForm) -> KeyForm:
+    return form.offer(context.catalog, projects.of_team(context.store, viewer().account_id) if viewer().team else [])
 
 
 def _may_go_live() -> bool:
@@ -165,10 +180,11 @@ def _may_go_live() -> bool:
 
 def _list(form: KeyForm, issued: Issued | None = None, replaced: KeyFacts | None = None) -> str:
     now = datetime.now(UTC)
+    found = keys.of_account(context.store, viewer().account_id, now)
     example = first_request(site_url(), issued, context.catalog) if issued else ""
     return render_template(
         "keys/index.html",
-        keys=keys.of_account(context.store, viewer().account_id, now),
+        keys=[key for key in found if rights.may("all_keys") or key.member_id == viewer().person_id],
         form=form,
         issued=issued,
         replaced=replaced,

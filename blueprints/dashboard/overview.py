@@ -6,11 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flask import Blueprint, current_app, render_template, request, session
-from flask_login import login_required
 from werkzeug.exceptions import NotFound
 
 from llmrack import outbox as outboxes
-from llmrack import permissions as rights
+from llmrack import permissions
 from llmrack.deployment import LOOPBACK
 from llmrack.keys import keys, networks
 from llmrack.keys.authentication import Caller
@@ -21,17 +20,18 @@ from ..extensions import context, mailer
 from ..v1.rate_limits import request_windows
 from ..web import csrf, formatting
 from ..web.mail import site_url
+from . import rights
 
 bp = Blueprint("dashboard", __name__)
 csrf.protect(bp)
 
 
 @bp.get("/dashboard")
-@login_required
+@rights.required
 def overview() -> Any:
     now, who = datetime.now(UTC), viewer()
     plan = context.plans.get_or_default(who.plan_id)
-    caller = Caller(who.account_id, 0, "", "live", plan, rights.NAMES)
+    caller = Caller(who.account_id, 0, "", "live", plan, permissions.NAMES)
     standing = context.meter.standing(caller)
     _, per_minute, left, _ = request_windows(caller)[0]
     today = now.date()
@@ -49,6 +49,7 @@ def overview() -> Any:
         requests=sum(row.requests for row in month),
         resets_in=formatting.duration(limits.seconds_to_midnight(now)),
         keys=[key for key in keys.of_account(context.store, who.account_id, now) if key.state(now) == "active"],
+        may_pay=rights.may("billing"),
         has_used=reports.has_any(context.store, who.account_id),
         base_url=site_url(),
         models=list(context.catalog),

@@ -10,7 +10,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from flask import Blueprint, Response, render_template, request, url_for
-from flask_login import login_required
 from werkzeug.exceptions import NotFound
 
 from llmrack import money
@@ -24,7 +23,7 @@ from llmrack.metering.usage import DayUsage, Receipt
 from ..account.web_session import viewer
 from ..extensions import context
 from ..web import csrf, formatting, params
-from . import charts
+from . import charts, rights
 from .export import harmless
 
 bp = Blueprint("usage", __name__)
@@ -43,10 +42,7 @@ GROUPS: dict[str, tuple[str, Callable[[DayUsage], str]]] = {
 }
 
 
-@bp.before_request
-@login_required
-def only_signed_in() -> None:
-    """Every page here is of the account that is signed in."""
+bp.before_request(rights.require)
 
 
 @bp.get("")

@@ -93,8 +93,11 @@ def _caller(key_id: str, secret: str | None) -> Caller:
         raise PermissionRefused(csrf.REFUSED) from error
     if not web_session.is_signed_in() or not re.fullmatch("[0-9]{1,18}", key_id):
         raise AuthenticationFailed("Sign in again to use your keys here, or paste one.")
-    account_id = web_session.viewer().account_id
-    return authentication.resolve_own(context.store, context.plans, account_id, int(key_id), now, request.remote_addr)
+    who = web_session.viewer()
+    address, member_id = request.remote_addr, who.person_id if who.team else None
+    return authentication.resolve_own(
+        context.store, context.plans, who.account_id, int(key_id), now, address, member_id=member_id
+    )
 
 
 def _show(form: Any, *, completion: dict[str, Any] | None = None, error: ApiError | None = None) -> str:
@@ -118,5 +121,7 @@ def _own_keys() -> list[KeyFacts]:
     if not web_session.is_signed_in():
         return []
     now = datetime.now(UTC)
-    mine = keys.of_account(context.store, web_session.viewer().account_id, now)
+    who = web_session.viewer()
+    found = keys.of_account(context.store, who.account_id, now)
+    mine = [key for key in found if who.team is None or key.member_id == who.person_id]
     return [key for key in mine if key.state(now) == "active" and {"all", "inference"} & set(key.permissions)]

@@ -13,6 +13,7 @@ from ..store.database import Store
 from ..store.tables.accounts import Link, Login, RecoveryCode, WebSession
 from ..store.tables.base import UtcTime
 from ..store.tables.billing import CLOSED, OPEN, Checkout
+from ..store.tables.teams import Invite, Member
 from ..store.tables.usage import Account, Balance, Key
 from . import audit, links, passwords
 
@@ -204,7 +205,7 @@ def _claim(connection: Connection, account_id: int, reason: str, now: datetime) 
 
 
 def _end_ways_in(connection: Connection, account_id: int, now: datetime) -> None:
-    keys = update(Key).where(Key.account_id == account_id)
+    keys = update(Key).where((Key.account_id == account_id) | (Key.member_id == account_id))
     connection.execute(keys.values(revoked_at=func.coalesce(Key.revoked_at, literal(now, UtcTime))))
     for table in (WebSession, Link, RecoveryCode):
         connection.execute(delete(table).where(table.account_id == account_id))
@@ -255,8 +256,11 @@ def set_operator(store: Store, account_id: int, is_operator: bool, now: datetime
 
 
 def erase(connection: Connection, account_id: int, now: datetime) -> None:
-    """End every way into an account and take out what names the person."""
+    """End every way into an account, of a person or a team, and take out what names it."""
     _end_ways_in(connection, account_id, now)
+    connection.execute(update(WebSession).where(WebSession.team_id == account_id).values(team_id=None))
+    connection.execute(delete(Invite).where((Invite.team_id == account_id) | (Invite.made_by == account_id)))
+    connection.execute(delete(Member).where((Member.team_id == account_id) | (Member.person_id == account_id)))
     connection.execute(delete(Login).where(Login.account_id == account_id))
     gone = {"name": f"deleted-{account_id}", "email": None, "disabled_at": now}
     connection.execute(update(Account).where(Account.id == account_id).values(gone))

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.orm import aliased
 
 from .. import plans
 from ..store.database import Store
 from ..store.tables.accounts import Login, WebSession
+from ..store.tables.teams import Member, Team
 from ..store.tables.usage import Account
 from . import tokens
 
@@ -27,9 +29,14 @@ FRESH = timedelta(minutes=10)
 
 @dataclass(frozen=True)
 class Viewer:
-    """Who looks at a page. `session_id` is the row of this browser's session."""
+    """Who looks at a page. `session_id` is the row of this browser's session.
+
+    `account_id` is the account whose pages these are: `person_id`, which the person signs in to, or a team of theirs,
+    which is then named with the person's role in it.
+    """
 
     account_id: int
+    person_id: int
     session_id: int
     email: str
     name: str | None
@@ -40,6 +47,9 @@ class Viewer:
     wants_budget_mail: bool
     proved_at: datetime
     created_at: datetime
+    team: str | None = None
+    role: str | None = None
+    needs_second_factor: bool = False
 
     def is_fresh(self, now: datetime) -> bool:
         """Whether the password was typed a moment ago."""
@@ -83,15 +93,21 @@ def is_over(now: datetime) -> Any:
     return (WebSession.seen_at <= now - IDLE) | (WebSession.created_at <= now - LONGEST)
 
 
+# The account whose pages are shown, which a person must be a member of at this very moment if it is a team.
+_Shown = aliased(Account)
 _COLUMNS = (
     WebSession.id,
     WebSession.account_id,
     WebSession.seen_at,
     WebSession.proved_at,
     Account.email,
-    Account.plan_id,
-    Account.plan_ends_at,
-    Account.next_plan_id,
+    _Shown.id.label("shown_id"),
+    _Shown.name.label("shown"),
+    _Shown.plan_id,
+    _Shown.plan_ends_at,
+    _Shown.next_plan_id,
+    Member.role,
+    Team.requires_second_factor,
     Account.created_at,
     Login.display_name,
     Login.verified_at,
@@ -107,6 +123,14 @@ def find(store: Store, token: str, now: datetime) -> Viewer | None:
         select(*_COLUMNS)
         .join(Account, Account.id == WebSession.account_id)
         .join(Login, Login.account_id == WebSession.account_id)
+        .outerjoin(
+            Member,
+            (Member.team_id == WebSession.team_id)
+            & (Member.person_id == WebSession.account_id)
+            & Member.team_id.not_in(select(Account.id).where(Account.disabled_at.is_not(None))),
+        )
+        .outerjoin(Team, Team.account_id == Member.team_id)
+        .join(_Shown, _Shown.id == func.coalesce(Member.team_id, WebSession.account_id))
         .where(WebSession.token_sha256 == tokens.digest(token), ~is_over(now), Account.disabled_at.is_(None))
     )
     with store.read() as connection:
@@ -116,7 +140,8 @@ def find(store: Store, token: str, now: datetime) -> Viewer | None:
     if now - row.seen_at >= SEEN_EVERY:
         _change(store, row.id, seen_at=now)
     return Viewer(
-        account_id=row.account_id,
+        account_id=row.shown_id,
+        person_id=row.account_id,
         session_id=row.id,
         email=row.email or "",
         name=row.display_name,
@@ -127,6 +152,9 @@ def find(store: Store, token: str, now: datetime) -> Viewer | None:
         wants_budget_mail=row.wants_budget_mail,
         proved_at=row.proved_at,
         created_at=row.created_at,
+        team=row.shown if row.role else None,
+        role=row.role,
+        needs_second_factor=bool(row.requires_second_factor) and row.totp_confirmed_at is None,
     )
 
 

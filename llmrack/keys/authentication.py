@@ -135,10 +135,22 @@ def resolve(store: Store, plans: Plans, secret: str | None, now: datetime, addre
     return resolve_digest(store, plans, key_format.check(secret), now, address)
 
 
-def resolve_own(store: Store, plans: Plans, account_id: int, key_id: int, now: datetime, address: str | None) -> Caller:
-    """Use of a key by its owner, who is signed in and names it by its id. Raises as `resolve` does."""
+def resolve_own(
+    store: Store,
+    plans: Plans,
+    account_id: int,
+    key_id: int,
+    now: datetime,
+    address: str | None,
+    member_id: int | None = None,
+) -> Caller:
+    """Use of a key by its owner, who is signed in and names it by its id: of a team by the member who made it.
+
+    Raises as `resolve` does.
+    """
     with store.read() as connection:
-        statement = select(Key.secret_sha256).where(Key.id == key_id, Key.account_id == account_id)
+        mine = (Key.account_id == account_id, Key.member_id.is_not_distinct_from(member_id))
+        statement = select(Key.secret_sha256).where(Key.id == key_id, *mine)
         digest = connection.execute(statement).scalar_one_or_none()
     return resolve_digest(store, plans, digest or "", now, address)
 

@@ -10,15 +10,18 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, insert, literal, or_, select, update
+from sqlalchemy.orm import aliased
 
 from .. import permissions as rights
 from ..accounts import audit
 from ..store import locks
 from ..store.database import Store
 from ..store.tables.base import UtcTime
+from ..store.tables.teams import Project
 from ..store.tables.usage import Account, Key
 from . import key_format
 
+_Person = aliased(Account)
 # How long a replaced key goes on working, so that it can be exchanged everywhere.
 OVERLAP = timedelta(hours=24)
 # A revoked or expired key stays in the list this long.
@@ -58,7 +61,10 @@ NO_RESTRICTIONS = Restrictions()
 
 @dataclass(frozen=True)
 class KeyFacts:
-    """One key, as stored. `redacted` is all that is known of its secret."""
+    """One key, as stored. `redacted` is all that is known of its secret.
+
+    A team's key has the member who made it, by account and address, and the project it is for, if any.
+    """
 
     id: int
     account: str
@@ -74,6 +80,10 @@ class KeyFacts:
     account_id: int
     paused_at: datetime | None
     restrictions: Restrictions
+    member_id: int | None = None
+    member: str | None = None
+    project_id: int | None = None
+    project: str | None = None
 
     def state(self, now: datetime) -> str:
         """ "active", "paused", "revoked" or "expired"."""
@@ -104,12 +114,14 @@ def issue(
     expires_at: datetime | None = None,
     restrictions: Restrictions = NO_RESTRICTIONS,
     paused_at: datetime | None = None,
+    member_id: int | None = None,
+    project_id: int | None = None,
     most: int | None = MOST,
 ) -> Issued:
     """Make a key, paused from the start where the one that it replaces is.
 
-    `most` bounds how many working keys the account may have then; None leaves that to the operator.
-    Raises ValueError for an unknown mode or permission, TooManyKeys.
+    `member_id` and `project_id` are of a team's key, and stay. `most` bounds how many working keys the account may
+    have then; None leaves that to the operator. Raises ValueError for an unknown mode or permission, TooManyKeys.
     """
     rights.expand(permissions)
     secret = key_format.generate(mode)
@@ -124,6 +136,8 @@ def issue(
         "created_at": now,
         "expires_at": expires_at,
         "paused_at": paused_at,
+        "member_id": member_id,
+        "project_id": project_id,
         **_columns(restrictions),
     }
     with store.write() as connection:
@@ -286,6 +300,8 @@ def rotate(store: Store, account_id: int, key_id: int, now: datetime, *, actor: 
         expires_at=now + (old.expires_at - old.created_at) if old.expires_at else None,
         restrictions=old.restrictions,
         paused_at=old.paused_at,
+        member_id=old.member_id,
+        project_id=old.project_id,
         most=MOST + ROTATIONS_BEYOND,
     )
     ends_at = now + OVERLAP
@@ -307,8 +323,12 @@ def _update(store: Store, account_id: int, key_id: int, values: dict[str, Any]) 
 def select_where(store: Store, condition: ColumnElement[bool]) -> list[KeyFacts]:
     """The keys that fit, oldest first."""
     statement = (
-        select(Key.__table__, Account.name.label("account"))
+        select(
+            Key.__table__, Account.name.label("account"), _Person.email.label("member"), Project.name.label("project")
+        )
         .join(Account, Account.id == Key.account_id)
+        .outerjoin(_Person, _Person.id == Key.member_id)
+        .outerjoin(Project, Project.id == Key.project_id)
         .where(condition)
         .order_by(Key.id)
     )
@@ -339,6 +359,10 @@ def _facts(row: Any) -> KeyFacts:
             models=_listed(row.models),
             addresses=_listed(row.addresses),
         ),
+        member_id=row.member_id,
+        member=row.member,
+        project_id=row.project_id,
+        project=row.project,
     )
 
 

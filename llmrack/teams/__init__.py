@@ -1,0 +1,1 @@
+"""Teams: accounts that several people share, with roles, projects and budgets of their own."""
