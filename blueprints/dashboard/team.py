@@ -12,7 +12,7 @@ from llmrack.billing import checkout, closing
 from llmrack.clients.provider import ProviderAway
 from llmrack.errors import Unavailable
 from llmrack.teams import invites, projects, roles, teams
-from llmrack.teams.teams import MemberFacts, NoSuchTeam, Refused
+from llmrack.teams.teams import MemberFacts, Refused
 
 from ..account.web_session import note, viewer
 from ..extensions import context, mailer, payments
@@ -22,7 +22,6 @@ from .team_forms import InviteForm, MemberForm, ProjectForm, TeamForm
 
 bp = Blueprint("team", __name__)
 csrf.protect(bp)
-bp.register_error_handler(NoSuchTeam, lambda _: (_ for _ in ()).throw(NotFound()))
 
 
 @bp.before_request

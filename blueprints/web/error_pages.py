@@ -9,6 +9,7 @@ from werkzeug.exceptions import HTTPException, NotFound
 
 from llmrack.errors import ApiError, RequestTimedOut
 from llmrack.keys.keys import NoSuchKey
+from llmrack.teams.teams import NoSuchTeam
 
 from ..v1 import errors
 
@@ -30,7 +31,8 @@ def init_app(app: Flask) -> None:
     """Replaces the API's handlers by ones that look first at who asks."""
     app.register_error_handler(ApiError, _api)
     app.register_error_handler(HTTPException, _http)
-    app.register_error_handler(NoSuchKey, lambda _: _http(NotFound()))
+    for missing in (NoSuchKey, NoSuchTeam):
+        app.register_error_handler(missing, lambda _: _http(NotFound()))
     app.register_error_handler(Exception, _unexpected)
 
 

@@ -9,6 +9,7 @@ from .. import settings as setting_rows
 from ..catalog import CATEGORIES, Model
 from ..money import usd_per_million
 from ..settings import Setting
+from ..teams.roles import RIGHTS, ROLES
 from ..wire.json_schema import patterns, reading
 from ..wire.json_schema.time_budget import STRETCH_S
 from ..wire.json_schema.validation import CHECK_S
@@ -218,6 +219,17 @@ def _default(row: Setting) -> str:
     return "empty" if row.default == "" else f"`{setting_rows.shown_default(row)}`"
 
 
+def roles(_: Facts) -> str:
+    """What each role in a team may do."""
+    return markdown(
+        ("Role", "What it is for", *(right.help for right in RIGHTS)),
+        (
+            (f"`{role.name}`", role.help, *("yes" if right.name in role.rights else "" for right in RIGHTS))
+            for role in ROLES.values()
+        ),
+    )
+
+
 TABLES: dict[str, Callable[..., str]] = {
     "models": models,
     "categories": categories,
@@ -231,6 +243,7 @@ TABLES: dict[str, Callable[..., str]] = {
     "rate-headers": rate_headers,
     "response-headers": response_headers,
     "permissions": permission_rows,
+    "roles": roles,
     "triggers": triggers,
     "inert-arguments": inert_arguments,
     "charges": charges,

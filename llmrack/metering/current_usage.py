@@ -81,6 +81,7 @@ def _of_caps(*amounts: Any) -> list[ColumnElement[int]]:
 
 _CAPS_TODAY = PreparedStatement(
     select(*_of_caps(_TOKENS, UsageDay.held_tokens))
+    .select_from(UsageDay)
     .join(Key, Key.id == UsageDay.key_id)
     .where(
         UsageDay.account_id == bindparam("account_id"),
@@ -90,6 +91,7 @@ _CAPS_TODAY = PreparedStatement(
 )
 _CAPS_OPEN = PreparedStatement(
     select(*_of_caps(literal_column("1")))
+    .select_from(Usage)
     .join(Key, Key.id == Usage.key_id)
     .where(Usage.account_id == bindparam("account_id"), Usage.mode == literal_column("'live'"), IS_OPEN)
 )

@@ -192,7 +192,7 @@ ACCOUNT: dict[str, Schema] = {
                 closed(
                     {
                         "name": TEXT,
-                        "scope": exactly("account", "key"),
+                        "scope": exactly("account", "member", "project", "key"),
                         "limit": COUNT,
                         "remaining": COUNT,
                         "reset_s": COUNT,
