@@ -45,7 +45,7 @@ ROWS = (
     ("llmrack.billing", BILLING),
     ("llmrack.inference", INFERENCE),
     ("llmrack.pool", POOL),
-    ("llmrack.docsite", WIRE | {"llmrack.docsite", "llmrack.teams.roles", "markdown", "pygments"}),
+    ("llmrack.docsite", WIRE | {"llmrack.docsite", "markdown", "pygments"}),
     ("llmrack", CORE),
     # The master loads the worker's class before the fork, when nothing may be imported that gevent has to patch.
     ("server.worker", {"server", "gunicorn"}),

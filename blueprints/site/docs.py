@@ -17,6 +17,7 @@ from llmrack.engines.sandbox import TRIGGERS
 from llmrack.engines.sandbox.tool_calls import inert
 from llmrack.errors import NotFound
 from llmrack.metering.outcomes import OUTCOMES
+from llmrack.teams.roles import RIGHTS, ROLES
 
 from ..account import web_session
 from ..extensions import context, site
@@ -52,6 +53,8 @@ def facts(app: Flask) -> Facts:
         triggers=TRIGGERS,
         inert_arguments=inert.ROWS,
         outcomes=tuple(OUTCOMES.values()),
+        roles=tuple(ROLES.values()),
+        rights=tuple((right.name, right.help) for right in RIGHTS),
         has_path=lambda path: _is_served(app, path),
     )
 

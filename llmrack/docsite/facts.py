@@ -61,11 +61,23 @@ class OutcomeRow(Protocol):
     def meaning(self) -> str: ...
 
 
+class RoleRow(Protocol):
+    """One role in a team, and which rights it has."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def help(self) -> str: ...
+    @property
+    def rights(self) -> frozenset[str]: ...
+
+
 @dataclass(frozen=True)
 class Facts:
     """`base_url` has no /v1 and no slash at its end. `has_path` says whether the application serves a path.
 
-    `inert_arguments` are values of test mode with the words of argument names that get them.
+    `rights` are the names of a role's rights with what each allows, `inert_arguments` are values of test mode with the
+    words of argument names that get them.
     """
 
     base_url: str
@@ -76,6 +88,8 @@ class Facts:
     triggers: tuple[TriggerRow, ...] = ()
     inert_arguments: tuple[tuple[str, str], ...] = ()
     outcomes: tuple[OutcomeRow, ...] = ()
+    roles: tuple[RoleRow, ...] = ()
+    rights: tuple[tuple[str, str], ...] = ()
     has_path: Callable[[str], bool] = lambda path: True
     content: Path = CONTENT
 

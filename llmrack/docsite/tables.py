@@ -9,7 +9,6 @@ from .. import settings as setting_rows
 from ..catalog import CATEGORIES, Model
 from ..money import usd_per_million
 from ..settings import Setting
-from ..teams.roles import RIGHTS, ROLES
 from ..wire.json_schema import patterns, reading
 from ..wire.json_schema.time_budget import STRETCH_S
 from ..wire.json_schema.validation import CHECK_S
@@ -219,13 +218,13 @@ def _default(row: Setting) -> str:
     return "empty" if row.default == "" else f"`{setting_rows.shown_default(row)}`"
 
 
-def roles(_: Facts) -> str:
-    """What each role in a team may do."""
+def roles(facts: Facts) -> str:
+    """What each role in a team may do: a row for each right, because roles are few and rights are sentences."""
     return markdown(
-        ("Role", "What it is for", *(right.help for right in RIGHTS)),
+        ("May", *(f"`{role.name}`" for role in facts.roles)),
         (
-            (f"`{role.name}`", role.help, *("yes" if right.name in role.rights else "" for right in RIGHTS))
-            for role in ROLES.values()
+            (help[0].upper() + help[1:], *("yes" if name in role.rights else "" for role in facts.roles))
+            for name, help in facts.rights
         ),
     )
 

@@ -33,7 +33,7 @@ PRIVATE = ("/dashboard", "/dashboard/keys", "/dashboard/keys/{key}", "/dashboard
            "/dashboard/usage?range=custom&measure=requests", "/dashboard/usage/requests",
            "/dashboard/usage/requests?show=errors",
            f"/dashboard/usage/requests/{RECEIPT}", "/dashboard/settings", "/dashboard/settings/second-factor",
-           "/dashboard/settings/delete")  # fmt: skip
+           "/dashboard/settings/delete", "/dashboard/teams")  # fmt: skip
 REFUSED = [(400, "unsupported_value", "n"), (429, "requests_per_minute", None), (401, "key_paused", None),
            (400, "invalid_type", "messages[12].tool_calls[3].function.arguments")]  # fmt: skip
 # One key is in a loop, so that the page says how many are not listed.

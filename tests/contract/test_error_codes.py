@@ -20,12 +20,12 @@ from llmrack.errors import ERRORS, ApiError
 from llmrack.inference.context import AppContext
 from llmrack.keys import keys
 from llmrack.keys.keys import Restrictions
+from llmrack.wire import fields
 from llmrack.wire.fields.rows import Bad, Field
 from tests.blueprints.v1.conftest import Api
 from tests.contract.api import opened
+from tests.contract.field_rows import examples, rows
 from tests.contract.test_fields import BASE, PATHS
-from tests.contract.test_fields import examples as all_examples
-from tests.contract.test_fields import rows as all_rows
 from tests.support import made
 from tests.support.fake_ollama import FakeOllama
 
@@ -98,8 +98,8 @@ def failure(answer: TestResponse) -> tuple[int, str | None, str]:
 
 
 # Anthropic's shape has neither a field nor a code; its sentences are tested beside its SDK.
-CODED = [one for one in all_examples("bad") if one.values[0] != "messages"]
-ROWS = [(endpoint, row) for endpoint, row in all_rows() if endpoint != "messages"]
+CODED = [one for one in examples("bad", fields.ENDPOINTS) if one.values[0] != "messages"]
+ROWS = [(endpoint, row) for endpoint, row in rows(fields.ENDPOINTS) if endpoint != "messages"]
 
 
 @pytest.mark.parametrize(("endpoint", "row", "example"), CODED)

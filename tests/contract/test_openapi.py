@@ -19,7 +19,8 @@ from llmrack.wire import fields
 from llmrack.wire.openapi.operations import OPERATIONS
 from tests.blueprints.v1.conftest import Api, issue
 from tests.contract.api import opened
-from tests.contract.test_fields import BASE, PATHS, examples
+from tests.contract.field_rows import examples
+from tests.contract.test_fields import BASE, PATHS
 from tests.support import made
 from tests.support.fake_ollama import FakeOllama
 from tests.wire.support import WEATHER
@@ -118,7 +119,7 @@ def test_every_error_is_documented_with_its_status(document: Any) -> None:
     assert described == {200} | {error.status for error in ERRORS} - {405}
 
 
-@pytest.mark.parametrize(("endpoint", "row", "example"), examples("good"))
+@pytest.mark.parametrize(("endpoint", "row", "example"), examples("good", fields.ENDPOINTS))
 def test_a_good_value_passes_the_running_server_and_fits_the_document(
     api: Api, document: Any, endpoint: str, row: Any, example: Any
 ) -> None:
@@ -135,7 +136,7 @@ def test_a_good_value_passes_the_running_server_and_fits_the_document(
         check(document, ANSWERS[endpoint], answer.get_json())
 
 
-@pytest.mark.parametrize(("endpoint", "row", "example"), examples("bad"))
+@pytest.mark.parametrize(("endpoint", "row", "example"), examples("bad", fields.ENDPOINTS))
 def test_a_bad_value_is_a_400_of_the_running_server_in_the_envelope(
     api: Api, document: Any, endpoint: str, row: Any, example: Any
 ) -> None:
