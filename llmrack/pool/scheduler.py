@@ -1,18 +1,13 @@
-"""Who is next and where: one pure object, fed with events and a clock, that never waits and never does anything.
-
-Fairness between accounts is that of virtual token counters (Sheng et al., "Fairness in Serving Large Language Models",
-OSDI 2024): each account has a counter of the service it was given divided by its plan's weight, and of those that wait
-the smallest counter is next. An account that comes back is lifted to the others' level, so idleness saves nothing up.
-"""
+"""Who is next and where: one pure object, fed with events and a clock, that never waits and never does anything."""
 
 from __future__ import annotations
 
 import random
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
+from .queue import FairQueue
 from .tickets import Host, Load, Residency, Resident, Ticket, Unload
 
 K = TypeVar("K")
@@ -64,17 +59,16 @@ class Scheduler:
         self.rules = rules
         self.hosts = {host.name: host for host in hosts}
         self._choose = choose
-        # The tickets of each model, of each account in the order of their coming.
-        self._waiting: dict[str, dict[int, deque[Ticket]]] = {}
-        self._counters: dict[int, float] = {}
-        self._counts: dict[int, int] = {}
-        self._running: dict[int, int] = {}
-        self._level = 0.0
+        self._queue = FairQueue()
         self._outputs: dict[tuple[int, str], float] = {}
         self._seconds: dict[str, float] = {}
         self._samples: dict[str, int] = {}
         self._load_s: dict[tuple[str, str], float] = {}
-        self.waiting = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait."""
+        return self._queue.waiting
 
     def ask(self, ticket: Ticket) -> list[Ticket]:
         """Put a request into the queue. Raises QueueFull."""
@@ -83,28 +77,19 @@ class Scheduler:
             raise QueueFull((wait_s or 0.0) / 2)
         expected = self._outputs.get((ticket.account, ticket.model), FIRST_OUTPUT_TOKENS)
         ticket.service = ticket.prompt_tokens + OUTPUT_WEIGHT * min(expected, ticket.most_output_tokens)
-        self._lift(ticket.account)
-        self._queue(ticket).append(ticket)
-        self._count(ticket.account, 1)
+        self._queue.add(ticket)
         return self.dispatch(ticket.asked_at)
 
     def ask_again(self, ticket: Ticket, now: float) -> list[Ticket]:
         """A request whose host failed before any answer goes back to the head of its account's queue."""
-        self._lift(ticket.account)
-        self._queue(ticket).appendleft(ticket)
-        self._count(ticket.account, 1)
+        self._queue.add(ticket, is_first=True)
         return self.dispatch(now)
 
     def cancel(self, ticket: Ticket, now: float) -> list[Ticket]:
         """The client left, or waited too long. A slot that was granted meanwhile is given back unused."""
         if ticket.host is not None:
             return self.done(ticket, 0, 0, now, is_served=False)
-        accounts = self._waiting.get(ticket.model, {})
-        queue = accounts.get(ticket.account)
-        if queue is not None and ticket in queue:
-            queue.remove(ticket)
-            self._forget_if_empty(ticket.model, ticket.account)
-            self._count(ticket.account, -1)
+        self._queue.remove(ticket)
         return []
 
     def done(
@@ -126,10 +111,7 @@ class Scheduler:
         while (found := self._next()) is not None:
             ticket, hosts = found
             host = self._host_for(ticket, hosts)
-            accounts = self._waiting[ticket.model]
-            accounts[ticket.account].remove(ticket)
-            self._forget_if_empty(ticket.model, ticket.account)
-            self._count(ticket.account, -1)
+            self._queue.start(ticket)
             resident = host.models[ticket.model]
             resident.active += 1
             resident.used_at = now
@@ -137,23 +119,18 @@ class Scheduler:
             while len(resident.prefixes) > host.slots(ticket.model):
                 resident.prefixes.popleft()
             ticket.host, ticket.granted_at = host.name, now
-            self._running[ticket.account] = self._running.get(ticket.account, 0) + 1
-            self._level = self._counters[ticket.account]
-            self._counters[ticket.account] += ticket.service / ticket.weight
             granted.append(ticket)
         return granted
 
     def _next(self) -> tuple[Ticket, list[Host]] | None:
         """The first ticket of the account with the smallest counter among those that a host has a slot for."""
         best: tuple[float, float, Ticket, list[Host]] | None = None
-        for model, accounts in self._waiting.items():
+        for model in self._queue.models:
             free = [host for host in self.hosts.values() if _has_slot(host, model)]
             if not free:
                 continue
-            for account, queue in accounts.items():
-                ticket = queue[0]
+            for rank, ticket in self._queue.heads(model):
                 hosts = [host for host in free if host.name not in ticket.tried] or free
-                rank = (self._counters[account], ticket.asked_at)
                 if best is None or rank < best[:2]:
                     best = (*rank, ticket, hosts)
         return None if best is None else (best[2], best[3])
@@ -164,47 +141,14 @@ class Scheduler:
         least = min(host.active for host in (warm or hosts))
         return self._choose([host for host in (warm or hosts) if host.active == least])
 
-    def _lift(self, account: int) -> None:
-        """An account that has been idle begins where the others are. With a request running it has not been idle."""
-        if account in self._counts or account in self._running:
-            return
-        others = [self._counters[other] for other in self._counts]
-        self._counters[account] = max(self._counters.get(account, 0.0), min(others, default=self._level))
-
     def _free(self, ticket: Ticket, service: float) -> None:
         host = self.hosts.get(ticket.host or "")
         resident = host.models.get(ticket.model) if host else None
         if resident is not None:
             # Never below nothing: a host that was lost and came back has forgotten its requests.
             resident.active = max(0, resident.active - 1)
-        self._counters[ticket.account] = self._counters.get(ticket.account, 0.0) + (
-            (service - ticket.service) / ticket.weight
-        )
-        self._running[ticket.account] -= 1
-        if not self._running[ticket.account]:
-            del self._running[ticket.account]
-            self._forget_if_idle(ticket.account)
+        self._queue.end(ticket, service)
         ticket.host = None
-
-    def _forget_if_idle(self, account: int) -> None:
-        """Without debt it is what it would be lifted to anyway."""
-        if account not in self._counts and account not in self._running and self._counters[account] <= self._level:
-            del self._counters[account]
-
-    def _queue(self, ticket: Ticket) -> deque[Ticket]:
-        return self._waiting.setdefault(ticket.model, {}).setdefault(ticket.account, deque())
-
-    def _forget_if_empty(self, model: str, account: int) -> None:
-        if not self._waiting[model][account]:
-            del self._waiting[model][account]
-        if not self._waiting[model]:
-            del self._waiting[model]
-
-    def _count(self, account: int, change: int) -> None:
-        self.waiting += change
-        self._counts[account] = self._counts.get(account, 0) + change
-        if not self._counts[account]:
-            del self._counts[account]
 
     @staticmethod
     def _learn(averages: dict[K, float], key: K, value: float) -> None:
@@ -213,19 +157,7 @@ class Scheduler:
 
     def position(self, ticket: Ticket) -> int:
         """How many requests go before this one, at least 1 for itself, as things are."""
-        accounts = self._waiting.get(ticket.model, {})
-        mine = accounts.get(ticket.account)
-        if mine is None or ticket not in mine:
-            return 1
-        ahead = mine.index(ticket) + 1
-        until = self._counters[ticket.account] + ahead * ticket.service / ticket.weight
-        position = ahead
-        for account, queue in accounts.items():
-            if account != ticket.account:
-                first = queue[0]
-                turns = (until - self._counters[account]) * first.weight / max(1.0, first.service)
-                position += min(len(queue), max(0, int(turns)))
-        return position
+        return self._queue.position(ticket)
 
     def predicted_wait_s(self, model: str, position: int | None = None) -> float | None:
         """Seconds until a request at this position has a slot; None while too little is known."""
@@ -233,7 +165,7 @@ class Scheduler:
         if not slots or self._samples.get(model, 0) < 5:
             return None
         if position is None:
-            position = sum(len(queue) for queue in self._waiting.get(model, {}).values())
+            position = self._queue.count(model)
         return position / slots * self._seconds[model]
 
     def is_loading(self, model: str) -> float | None:
@@ -261,7 +193,7 @@ class Scheduler:
 
     def queued(self) -> dict[str, int]:
         """How many wait, by model."""
-        return {model: sum(map(len, accounts.values())) for model, accounts in self._waiting.items()}
+        return {model: self._queue.count(model) for model in self._queue.models}
 
     def host_up(self, name: str, installed: Iterable[str], resident: Iterable[str], now: float) -> list[Ticket]:
         """A host answered, has these models and holds these in memory."""
@@ -291,7 +223,7 @@ class Scheduler:
     def plan(self, now: float) -> list[Load | Unload]:
         """What is to be loaded and unloaded now. Each is told once; `loaded`, `load_failed`, `unloaded` are its end."""
         actions: list[Load | Unload] = list(self._finished_drains(now))
-        for model in sorted(self._waiting, key=self._oldest):
+        for model in sorted(self._queue.models, key=self._queue.oldest):
             has_replica = any(_replica(host, model) for host in self.hosts.values() if host.is_up)
             if not has_replica or self._is_worth_another(model, now):
                 action = self._make_room(model, now, is_further=has_replica)
@@ -304,7 +236,7 @@ class Scheduler:
             for model, one in host.models.items():
                 if one.state is not Residency.DRAINING:
                     continue
-                if one.for_model not in self._waiting:
+                if one.for_model is None or one.for_model not in self._queue:
                     # Those who wanted the other model have left: nothing is put out of memory for nobody.
                     one.state, one.for_model = Residency.RESIDENT, None
                 elif not one.active:
@@ -320,7 +252,9 @@ class Scheduler:
         expected_s = FIRST_LOAD_S if load_s is None else load_s
         wait_s = self.predicted_wait_s(model)
         return (
-            not is_loading and now - self._oldest(model) >= expected_s and (wait_s is None or wait_s >= 2 * expected_s)
+            not is_loading
+            and now - self._queue.oldest(model) >= expected_s
+            and (wait_s is None or wait_s >= 2 * expected_s)
         )
 
     def _make_room(self, model: str, now: float, *, is_further: bool) -> Load | None:
@@ -331,7 +265,7 @@ class Scheduler:
             host.models[model] = Resident(Residency.LOADING, now)
             return Load(host.name, model)
         victims = [
-            (self._demand(victim), one.since, host, one)
+            (self._queue.demand(victim), one.since, host, one)
             for host in hosts
             for victim, one in host.models.items()
             if self._may_evict(victim, one, model, now)
@@ -349,10 +283,10 @@ class Scheduler:
 
     def _may_evict(self, victim: str, one: Resident, model: str, now: float) -> bool:
         """A model stays for its time, and then gives way to one whose requests wait longer than its own."""
-        if now - one.since < self.rules.switch_min_resident_s and (one.active or victim in self._waiting):
+        if now - one.since < self.rules.switch_min_resident_s and (one.active or victim in self._queue):
             return False
         replicas = sum(_is_resident(host, victim) for host in self.hosts.values())
-        return replicas > 1 or self._oldest(model) <= self._oldest(victim)
+        return replicas > 1 or self._queue.oldest(model) <= self._queue.oldest(victim)
 
     def _is_needed(self, victim: str, one: Resident, model: str, now: float) -> bool:
         """A further replica must not put out what is wanted again a moment later: the loads would never end.
@@ -362,7 +296,7 @@ class Scheduler:
         """
         replicas = sum(_is_resident(host, victim) for host in self.hosts.values())
         if replicas < 2:
-            is_idle = not one.active and victim not in self._waiting
+            is_idle = not one.active and victim not in self._queue
             return not is_idle or now - max(one.since, one.used_at) < IDLE_S
         if now - one.since < MOVE_MIN_RESIDENT_S:
             return True
@@ -373,16 +307,8 @@ class Scheduler:
         """Requests that run or wait for each slot of a model."""
         held = [(host, host.models[model]) for host in self.hosts.values() if _is_resident(host, model)]
         slots = sum(host.slots(model) for host, _ in held)
-        waiting = sum(len(queue) for queue in self._waiting.get(model, {}).values())
+        waiting = self._queue.count(model)
         return (waiting + sum(one.active for _, one in held)) / max(1, slots)
-
-    def _oldest(self, model: str) -> float:
-        """When the oldest waiting request of a model came; later than all for one that has none."""
-        accounts = self._waiting.get(model, {})
-        return min((queue[0].asked_at for queue in accounts.values()), default=float("inf"))
-
-    def _demand(self, model: str) -> float:
-        return sum(ticket.service for queue in self._waiting.get(model, {}).values() for ticket in queue)
 
     def loaded(self, name: str, model: str, now: float) -> list[Ticket]:
         """A load is complete."""
