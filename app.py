@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from llmrack.engines.sandbox import Sandbox
 from llmrack.errors import CannotStart
 from llmrack.inference.context import AppContext, Engines
 from llmrack.metering.meter import Meter
+from llmrack.pool.hosts import Hosts
 from llmrack.pool.pool import Pool
 from llmrack.pool.scheduler import Rules
 from llmrack.setting_values import MIN_SECRET_CHARS, separated
@@ -93,12 +95,12 @@ def _rack(values: Settings, instance: Path, store: Store) -> AppContext:
         plans=plans.load(instance / "plans.toml"),
         store=store,
         meter=Meter(store, lease_clock=DatabaseClock(store)),
-        engines=_engines(values, models),
+        engines=_engines(values, models, store),
     )
 
 
-def _engines(values: Settings, models: Catalog) -> Engines:
-    live = _live_engine(values, models)
+def _engines(values: Settings, models: Catalog, store: Store) -> Engines:
+    live = _live_engine(values, models, store)
     return Engines(
         live=live,
         test=Sandbox(
@@ -111,21 +113,19 @@ def _engines(values: Settings, models: Catalog) -> Engines:
     )
 
 
-def _live_engine(values: Settings, models: Catalog) -> Engine:
+def _live_engine(values: Settings, models: Catalog, store: Store) -> Engine:
     """The Ollama itself, or the pool in front of one or several once it is known how much each does at a time."""
-    ollamas = [
-        Ollama(
-            url,
-            connect_timeout_s=values.ollama_connect_timeout_s,
-            silence_timeout_s=values.ollama_silence_timeout_s,
-            queue_timeout_s=values.ollama_queue_timeout_s,
-        )
-        for url in separated(values.ollama_url)
-    ]
+    connect = partial(
+        Ollama,
+        connect_timeout_s=values.ollama_connect_timeout_s,
+        silence_timeout_s=values.ollama_silence_timeout_s,
+        queue_timeout_s=values.ollama_queue_timeout_s,
+    )
+    urls = separated(values.ollama_url)
     if not values.ollama_parallel:
-        return ollamas[0]
+        return connect(urls[0])
     rules = Rules(values.queue_max, values.queue_wait_max_s, values.switch_min_resident_s)
-    return Pool(ollamas, models, rules, parallel=values.ollama_parallel, max_loaded=values.ollama_max_loaded)
+    return Pool(Hosts(store, urls, values.ollama_parallel, values.ollama_max_loaded), connect, models, rules)
 
 
 def _mailer(values: Settings) -> Mailer:

@@ -7,12 +7,12 @@ from .accounts import accounts
 from .billing import billing, credits_group
 from .captures import captures
 from .keys import keys
-from .pool import pool
+from .pool_hosts import pool_group
 from .prepare import prepare
 from .usage import usage
 
 
 def register_commands(app: Flask) -> None:
     """Every command but `flask db`, which Flask-Migrate brings."""
-    for command in (prepare, settings.show, accounts, keys, usage, billing, credits_group, pool, captures):
+    for command in (prepare, settings.show, accounts, keys, usage, billing, credits_group, pool_group, captures):
         app.cli.add_command(command)

@@ -17,6 +17,7 @@ from llmrack.errors import Unavailable
 from llmrack.inference.context import AppContext
 from llmrack.metering import budget_alerts
 from llmrack.metering.meter import Meter
+from llmrack.pool.pool import Pool
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +70,8 @@ def start_all(app: Flask) -> None:
     Job("the meter's beat", BEAT_S, lambda: beat(mine.meter, lambda: mine.refusals.flush(mine.store))).start()
     Job("mailing about budgets", BUDGET_MAIL_S, lambda: send_budget_mails(app, datetime.now(UTC))).start()
     Job("pruning", PRUNING_S, lambda: prune(app, datetime.now(UTC))).start()
+    if isinstance(mine.engines.live, Pool):
+        mine.engines.live.start()
     if mine.store.dialect == "sqlite":
         # It waits for the disk, up to 30 ms: in a thread of the operating system, so that the greenlets go on. Nothing
         # is lost by a log that grows for a while; the belt in the store cuts it.

@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
+from operator import methodcaller
 from typing import Any, Protocol
 
 from ..catalog import Catalog, Model, full_tag
 from ..engines.base import Installed, Loaded
 from ..engines.ollama.client import Ollama
-from ..errors import ApiError, UpstreamError
+from ..errors import ApiError, Unavailable, UpstreamError
 from ..wire.parsed import load_body
+from .hosts import DRAINING, HostRow, Hosts
 from .scheduler import Scheduler
 from .tickets import Load, Unload
 
@@ -22,6 +24,8 @@ CHECK_S = 5.0
 # After a host failed it is asked at these intervals, the last of them again and again.
 CHECK_DOWN_S = (1.0, 2.0, 5.0, 10.0, 15.0)
 TAGS_S = 60.0
+# How often the list of hosts is read again: one query.
+LIST_S = 1.0
 # How often the scheduler is asked for loads while somebody waits.
 PLAN_S = 0.25
 # A load takes so long at most: 60 s, and 20 s for each GiB of the model's file.
@@ -39,59 +43,104 @@ class Owner(Protocol):
 
     def fail(self, model: str, error: ApiError) -> None: ...
 
+    def apply(self, rows: Iterable[HostRow]) -> None: ...
+
 
 class Fleet:
-    """One thread for each host that watches it, one that asks for loads, and one for each load."""
+    """A thread for each host that watches it, one for the list of hosts, one that asks for loads, one for each load."""
 
-    def __init__(self, ollamas: Mapping[str, Ollama], catalog: Catalog, owner: Owner) -> None:
-        self._ollamas = ollamas
+    def __init__(self, hosts: Hosts, catalog: Catalog, owner: Owner) -> None:
+        self._hosts = hosts
+        self._ollamas: dict[str, Ollama] = {}
         self._catalog = catalog
         self._owner = owner
         self._is_started = threading.Lock()
         self._is_stopped = threading.Event()
         self._wanted = threading.Event()
-        self._checks = {name: threading.Event() for name in ollamas}
+        self._is_listed = False
+        self._checks: dict[str, threading.Event] = {}
         self._answered: set[str] = set()
         self._sizes: dict[str, int] = {}
 
     def start(self) -> None:
-        """Begin to watch, at the first request: a process that serves none asks no Ollama."""
+        """Begin to watch, in a process that serves requests: another one asks no Ollama."""
         if not self._is_started.acquire(blocking=False):
             return
-        for name in self._ollamas:
-            threading.Thread(target=self._watch, args=(name,), name=f"watching {name}", daemon=True).start()
+        threading.Thread(target=self._follow, name="reading the list of hosts", daemon=True).start()
         threading.Thread(target=self._plan, name="planning loads", daemon=True).start()
 
     def stop(self) -> None:
         self._is_stopped.set()
         self._wanted.set()
-        for check in self._checks.values():
+        for check in list(self._checks.values()):
             check.set()
+
+    def watch(self, name: str, ollama: Ollama) -> None:
+        """Another host belongs to the pool, or one of this name has another address."""
+        self._ollamas[name], self._checks[name] = ollama, threading.Event()
+        self._answered.discard(name)
+        threading.Thread(target=self._watch, args=(name, ollama), name=f"watching {name}", daemon=True).start()
+
+    def forget(self, name: str) -> None:
+        """A host does not belong to the pool any more."""
+        del self._ollamas[name]
+        self._checks.pop(name).set()
 
     def stir(self, host: str | None = None) -> None:
         """Somebody waits, or (`host`) a host failed a request: look now rather than at the next turn."""
-        if host is not None:
-            self._checks[host].set()
+        check = self._checks.get(host) if host is not None else None
+        if check is not None:
+            check.set()
         self._wanted.set()
 
     @property
     def is_known(self) -> bool:
         """Whether every host was asked at least once."""
-        return len(self._answered) == len(self._ollamas)
+        return self._is_listed and self._answered >= self._ollamas.keys()
 
-    def _watch(self, name: str) -> None:
-        failures, tags_at, installed = 0, float("-inf"), frozenset[str]()
+    def _follow(self) -> None:
+        """What the operator changes is in force within the interval; without a database the last list stays."""
         while not self._is_stopped.is_set():
+            try:
+                rows = self._hosts.all()
+                self._owner.apply(rows)
+                self._end_drains(rows)
+            except Unavailable:
+                # Said in the log already.
+                self._fall_back()
+            except Exception:
+                log.exception("reading the list of hosts failed")
+                self._fall_back()
+            self._is_listed = True
+            self._is_stopped.wait(LIST_S)
+
+    def _fall_back(self) -> None:
+        if not self._is_listed:
+            self._owner.apply(self._hosts.of_settings())
+
+    def _end_drains(self, rows: list[HostRow]) -> None:
+        for row in rows:
+            if row.state != DRAINING:
+                continue
+            is_idle = self._owner.change(methodcaller("is_idle", row.name))
+            if is_idle and self._hosts.drained(row.name):
+                log.info("%s is drained: 0 active", row.name)
+
+    def _watch(self, name: str, ollama: Ollama) -> None:
+        check = self._checks[name]
+        failures, tags_at, installed = 0, float("-inf"), frozenset[str]()
+        while not self._is_stopped.is_set() and self._ollamas.get(name) is ollama:
             try:
                 now = time.monotonic()
                 if failures or now - tags_at >= TAGS_S or not installed:
-                    installed, tags_at = self._known(name, self._ollamas[name].installed()), now
-                self._report(name, installed, self._ollamas[name].loaded())
+                    installed, tags_at = self._known(name, ollama.installed()), now
+                self._report(name, ollama, installed, ollama.loaded())
                 failures = 0
             except ApiError as exc:
                 if not failures:
                     log.warning("%s does not answer: %s", name, exc)
-                self._owner.change(lambda scheduler: scheduler.host_down(name))
+                if self._ollamas.get(name) is ollama:
+                    self._owner.change(lambda scheduler: scheduler.host_down(name))
                 failures += 1
             except Exception:
                 # Whatever a broken server says, watching goes on.
@@ -99,8 +148,8 @@ class Fleet:
                 failures += 1
             self._answered.add(name)
             self._wanted.set()
-            self._checks[name].wait(CHECK_DOWN_S[min(failures, len(CHECK_DOWN_S)) - 1] if failures else CHECK_S)
-            self._checks[name].clear()
+            check.wait(CHECK_DOWN_S[min(failures, len(CHECK_DOWN_S)) - 1] if failures else CHECK_S)
+            check.clear()
 
     def _known(self, name: str, found: list[Installed]) -> frozenset[str]:
         """The catalogue's models among those that a host has."""
@@ -109,7 +158,9 @@ class Fleet:
         self._sizes |= {model.id: sizes[full_tag(model.ollama)] for model in mine}
         return frozenset(model.id for model in mine)
 
-    def _report(self, name: str, installed: frozenset[str], loaded: list[Loaded]) -> None:
+    def _report(self, name: str, ollama: Ollama, installed: frozenset[str], loaded: list[Loaded]) -> None:
+        if self._ollamas.get(name) is not ollama:
+            return
         resident = [model.id for one in loaded if (model := self._model(one)) is not None]
         self._owner.change(lambda scheduler: scheduler.host_up(name, installed, resident, time.monotonic()))
 
@@ -137,14 +188,12 @@ class Fleet:
             self._wanted.clear()
 
     def _load(self, action: Load) -> None:
-        model = self._catalog.get(action.model)
-        if model is None:
+        model, ollama = self._catalog.get(action.model), self._ollamas.get(action.host)
+        if model is None or ollama is None:
             return
         budget_s = LOAD_S + LOAD_S_PER_GIB * self._sizes.get(model.id, 0) / 2**30
         try:
-            self._ollamas[action.host].load(
-                load_body(model), is_embedding=model.is_embedding, timeout_s=budget_s, keep_alive=KEEP_ALIVE
-            )
+            ollama.load(load_body(model), is_embedding=model.is_embedding, timeout_s=budget_s, keep_alive=KEEP_ALIVE)
         except ApiError as exc:
             log.warning("%s could not load %s: %s", action.host, action.model, exc)
             self._owner.change(lambda scheduler: scheduler.load_failed(action.host, action.model, time.monotonic()))
@@ -152,16 +201,15 @@ class Fleet:
             if not can_other:
                 code = exc.code if exc.code != "upstream_error" else "model_load_failed"
                 self._owner.fail(model.id, UpstreamError(str(exc), code=code))
-            self._checks[action.host].set()
+            self.stir(action.host)
         else:
             self._owner.change(lambda scheduler: scheduler.loaded(action.host, action.model, time.monotonic()))
         self._wanted.set()
 
     def _unload(self, action: Unload) -> None:
-        model = self._catalog.get(action.model)
-        if model is None:
+        model, ollama = self._catalog.get(action.model), self._ollamas.get(action.host)
+        if model is None or ollama is None:
             return
-        ollama = self._ollamas[action.host]
         give_up_at = time.monotonic() + UNLOAD_S
         try:
             ollama.unload(model.ollama)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from ..errors import ApiError, Unavailable, UpstreamError
 from ..wire import errors as wire_errors
 from ..wire.ollama import EmbedReply, Reply
 from .fleet import Fleet
+from .hosts import ACTIVE, HostRow, Hosts
 from .scheduler import QueueFull, Rules, Scheduler
 from .tickets import Host, Ticket
 
@@ -50,26 +51,54 @@ class PoolState:
 class Pool:
     """Several Ollamas, or one, behind one fair queue of this process.
 
-    `parallel` is how many requests each Ollama answers at the same time for one model, `max_loaded` how many models it
-    holds: its own OLLAMA_NUM_PARALLEL and OLLAMA_MAX_LOADED_MODELS, which it does not tell.
+    Each host's slots and models in memory are its own OLLAMA_NUM_PARALLEL and OLLAMA_MAX_LOADED_MODELS, which it does
+    not tell. `connect` makes a client of the Ollama at a URL.
     """
 
-    def __init__(
-        self, ollamas: Iterable[Ollama], catalog: Catalog, rules: Rules, *, parallel: int, max_loaded: int
-    ) -> None:
-        self._ollamas = {f"ollama-{number}": ollama for number, ollama in enumerate(ollamas, 1)}
+    def __init__(self, hosts: Hosts, connect: Callable[[str], Ollama], catalog: Catalog, rules: Rules) -> None:
+        self._connect = connect
+        # One that was removed stays until its name comes back, for the requests that it still has.
+        self._ollamas: dict[str, Ollama] = {}
         # Ollama runs embedding models with one slot whatever it was told (server/sched.go).
-        single = frozenset(model.id for model in catalog if model.is_embedding)
-        self._scheduler = Scheduler(rules, [Host(name, parallel, max_loaded, single) for name in self._ollamas])
+        self._single = frozenset(model.id for model in catalog if model.is_embedding)
+        self._scheduler = Scheduler(rules, ())
         self._lock = threading.Lock()
         self._wakes: dict[Ticket, threading.Event] = {}
         self._failures: dict[Ticket, ApiError] = {}
-        self._fleet = Fleet(self._ollamas, catalog, self)
+        self._urls = [row.url for row in hosts.of_settings()]
+        self._hosts: dict[str, HostRow] = {}
+        self._fleet = Fleet(hosts, catalog, self)
+
+    def start(self) -> None:
+        """Begin to watch the hosts and their list, in a process that serves requests."""
+        self._fleet.start()
+
+    def apply(self, rows: Iterable[HostRow]) -> None:
+        """The list of hosts as it is now. Requests that are being answered by a host that left it go on."""
+        wanted = {row.name: row for row in rows}
+        with self._lock:
+            for name, old in list(self._hosts.items()):
+                if name not in wanted or wanted[name].url != old.url:
+                    del self._hosts[name]
+                    self._scheduler.remove(name)
+                    self._fleet.forget(name)
+                    self._ollamas[name].close()
+            for name, row in wanted.items():
+                if self._hosts.get(name) == row:
+                    continue
+                if name not in self._hosts:
+                    self._scheduler.add(Host(name, row.slots, row.max_loaded, self._single))
+                    self._ollamas[name] = self._connect(row.url)
+                    self._fleet.watch(name, self._ollamas[name])
+                self._hosts[name] = row
+                is_drained = row.state != ACTIVE
+                now = time.monotonic()
+                self._tell(self._scheduler.change(name, row.slots, row.max_loaded, is_drained=is_drained, now=now))
 
     def close(self) -> None:
         """Stop watching the hosts, and end the idle connections."""
         self._fleet.stop()
-        for ollama in self._ollamas.values():
+        for ollama in list(self._ollamas.values()):
             ollama.close()
 
     def chat(self, body: dict[str, Any], call: EngineRequest) -> Generator[list[Reply]]:
@@ -128,7 +157,9 @@ class Pool:
         """The hosts that answered last, so that a page does not wait for a frozen one; all where none is known to."""
         with self._lock:
             up = [self._ollamas[name] for name, host in self._scheduler.hosts.items() if host.is_up]
-        return up or list(self._ollamas.values())
+            every = [self._ollamas[name] for name in self._scheduler.hosts]
+        # Before the list was read: a command of the terminal, or the first moment of a server.
+        return up or every or [self._connect(url) for url in self._urls]
 
     def state(self) -> PoolState:
         """What the hosts do and how many requests wait, as far as they were watched."""
@@ -217,13 +248,19 @@ class Pool:
 
     def _hopeless(self, ticket: Ticket, call: EngineRequest) -> ApiError | None:
         with self._lock:
-            if not any(host.is_up for host in self._scheduler.hosts.values()):
+            if not any(host.is_usable for host in self._scheduler.hosts.values()):
                 return UpstreamError(
                     "No model server can be reached. Retry is safe.", code="upstream_unreachable", retry_after_s=5
                 )
-            if not self._scheduler.can_ever_serve(ticket.model):
-                return wire_errors.not_installed(call.model.id if call.model else ticket.model)
-            return None
+            if self._scheduler.can_ever_serve(ticket.model):
+                return None
+            if self._scheduler.may_be_elsewhere(ticket.model):
+                return UpstreamError(
+                    f"No model server that has {ticket.model} can be reached. Retry is safe.",
+                    code="upstream_unreachable",
+                    retry_after_s=5,
+                )
+            return wire_errors.not_installed(call.model.id if call.model else ticket.model)
 
     def _note(self, ticket: Ticket) -> str:
         """What a waiting stream says: its place and the time it may take, or the load that it waits for."""
@@ -255,7 +292,7 @@ class Pool:
             with self._lock:
                 self._scheduler.host_down(host)
             self._fleet.stir(host)
-        if exc.code not in RETRIED_CODES or len(ticket.tried) + 1 >= min(MOST_HOSTS, len(self._ollamas)):
+        if exc.code not in RETRIED_CODES or len(ticket.tried) + 1 >= min(MOST_HOSTS, len(self._scheduler.hosts)):
             return False
         ticket.tried.add(host)
         self._done(ticket, 0, 0, is_served=False)

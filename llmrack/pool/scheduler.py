@@ -181,13 +181,17 @@ class Scheduler:
         return sum(known) / len(known) if known else None
 
     def can_ever_serve(self, model: str) -> bool:
-        """Whether a host that is up has the model, or may yet be asked."""
-        return any(host.is_up and model in host.installed for host in self.hosts.values())
+        """Whether a host that is given requests has the model."""
+        return any(host.is_usable and model in host.installed for host in self.hosts.values())
+
+    def may_be_elsewhere(self, model: str) -> bool:
+        """Whether a host that is given no requests now has the model, or has not told yet what it has."""
+        return any(model in host.installed or not host.is_seen for host in self.hosts.values() if not host.is_usable)
 
     def may_load_somewhere(self, model: str, now: float) -> bool:
         """Whether a host can hold the model now, or load it without waiting for an earlier failure to be forgotten."""
         return any(
-            host.is_up and model in host.installed and now >= host.failures.get(model, (now, 0))[0]
+            host.is_usable and model in host.installed and now >= host.failures.get(model, (now, 0))[0]
             for host in self.hosts.values()
         )
 
@@ -197,8 +201,10 @@ class Scheduler:
 
     def host_up(self, name: str, installed: Iterable[str], resident: Iterable[str], now: float) -> list[Ticket]:
         """A host answered, has these models and holds these in memory."""
-        host = self.hosts[name]
-        host.is_up, host.installed = True, frozenset(installed)
+        host = self.hosts.get(name)
+        if host is None:
+            return []
+        host.is_up, host.is_seen, host.installed = True, True, frozenset(installed)
         held = set(resident)
         for model in held - host.models.keys():
             host.models[model] = Resident(Residency.RESIDENT, now)
@@ -211,14 +217,30 @@ class Scheduler:
 
     def host_down(self, name: str) -> None:
         """A host does not answer: it is given nothing, and what it held is unknown."""
-        host = self.hosts[name]
+        host = self.hosts.get(name)
+        if host is None:
+            return
         host.is_up = False
         host.models = {model: one for model, one in host.models.items() if one.active}
 
-    def drain(self, name: str, *, is_drained: bool, now: float) -> list[Ticket]:
-        """Give a host no new requests, or give it requests again."""
-        self.hosts[name].is_drained = is_drained
+    def add(self, host: Host) -> None:
+        """A further host. It is given requests once it has answered."""
+        self.hosts[host.name] = host
+
+    def remove(self, name: str) -> None:
+        """A host is no longer there. Its requests go on, and no other takes their places."""
+        self.hosts.pop(name, None)
+
+    def change(self, name: str, parallel: int, max_loaded: int, *, is_drained: bool, now: float) -> list[Ticket]:
+        """The operator's word on a host: its limits, and whether it is given no new requests."""
+        host = self.hosts[name]
+        host.parallel, host.max_loaded, host.is_drained = parallel, max_loaded, is_drained
         return self.dispatch(now)
+
+    def is_idle(self, name: str) -> bool:
+        """Whether a host has no request, and no load or unload on its way."""
+        host = self.hosts.get(name)
+        return host is None or not (host.active or host.is_busy_loading)
 
     def plan(self, now: float) -> list[Load | Unload]:
         """What is to be loaded and unloaded now. Each is told once; `loaded`, `load_failed`, `unloaded` are its end."""
@@ -236,8 +258,8 @@ class Scheduler:
             for model, one in host.models.items():
                 if one.state is not Residency.DRAINING:
                     continue
-                if one.for_model is None or one.for_model not in self._queue:
-                    # Those who wanted the other model have left: nothing is put out of memory for nobody.
+                if host.is_drained or one.for_model is None or one.for_model not in self._queue:
+                    # Those who wanted the other model have left, or it may not be loaded here any more.
                     one.state, one.for_model = Residency.RESIDENT, None
                 elif not one.active:
                     one.state, one.since = Residency.UNLOADING, now
@@ -278,8 +300,13 @@ class Scheduler:
 
     def _may_load(self, host: Host, model: str, now: float) -> bool:
         retry_at, _ = host.failures.get(model, (now, 0))
-        usable = host.is_up and not host.is_drained and model in host.installed
-        return usable and model not in host.models and not host.is_busy_loading and now >= retry_at
+        return (
+            host.is_usable
+            and model in host.installed
+            and model not in host.models
+            and not host.is_busy_loading
+            and now >= retry_at
+        )
 
     def _may_evict(self, victim: str, one: Resident, model: str, now: float) -> bool:
         """A model stays for its time, and then gives way to one whose requests wait longer than its own."""
@@ -312,7 +339,9 @@ class Scheduler:
 
     def loaded(self, name: str, model: str, now: float) -> list[Ticket]:
         """A load is complete."""
-        host = self.hosts[name]
+        host = self.hosts.get(name)
+        if host is None:
+            return []
         host.failures.pop(model, None)
         one = host.models.get(model)
         if one is not None and one.state is Residency.LOADING:
@@ -322,7 +351,9 @@ class Scheduler:
 
     def load_failed(self, name: str, model: str, now: float) -> float:
         """A load failed. Returns when this host is asked to load it again."""
-        host = self.hosts[name]
+        host = self.hosts.get(name)
+        if host is None:
+            return now
         host.models.pop(model, None)
         times = host.failures.get(model, (0.0, 0))[1] + 1
         retry_at = now + RETRY_LOAD_S[min(times, len(RETRY_LOAD_S)) - 1]
@@ -331,12 +362,13 @@ class Scheduler:
 
     def unloaded(self, name: str, model: str) -> None:
         """A model is out of memory, or the host did not let go of it: the next check shows what it holds."""
-        self.hosts[name].models.pop(model, None)
+        if name in self.hosts:
+            self.hosts[name].models.pop(model, None)
 
 
 def _is_resident(host: Host, model: str) -> bool:
     one = host.models.get(model)
-    return host.is_up and one is not None and one.state is Residency.RESIDENT
+    return host.is_usable and one is not None and one.state is Residency.RESIDENT
 
 
 def _replica(host: Host, model: str) -> bool:
@@ -346,4 +378,4 @@ def _replica(host: Host, model: str) -> bool:
 
 
 def _has_slot(host: Host, model: str) -> bool:
-    return not host.is_drained and _is_resident(host, model) and host.models[model].active < host.slots(model)
+    return _is_resident(host, model) and host.models[model].active < host.slots(model)

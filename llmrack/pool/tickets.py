@@ -66,7 +66,10 @@ class Host:
     max_loaded: int
     single: frozenset[str] = frozenset()
     is_up: bool = False
+    # Given no new requests, and no loads, by the operator.
     is_drained: bool = False
+    # Whether it ever told which models it has.
+    is_seen: bool = False
     installed: frozenset[str] = frozenset()
     models: dict[str, Resident] = field(default_factory=dict)
     # When a model that could not be loaded may be tried again, and how often in a row it failed.
@@ -74,6 +77,10 @@ class Host:
 
     def slots(self, model: str) -> int:
         return 1 if model in self.single else self.parallel
+
+    @property
+    def is_usable(self) -> bool:
+        return self.is_up and not self.is_drained
 
     @property
     def active(self) -> int:

@@ -1,5 +1,5 @@
 """The tables. All are imported here, so that the metadata is whole."""
 
-from . import accounts, billing, teams, usage
+from . import accounts, billing, pool, teams, usage
 
-__all__ = ["accounts", "billing", "teams", "usage"]
+__all__ = ["accounts", "billing", "pool", "teams", "usage"]
