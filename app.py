@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Mapping
 from functools import partial
@@ -19,9 +20,10 @@ from blueprints.v1 import errors, rate_limits
 from blueprints.web import csrf, error_pages, headers, templating
 from blueprints.web.flask_app import App
 from cli import register_commands
-from llmrack import catalog, logs, plans, private, settings, shops
+from llmrack import catalog, logs, plans, private, settings, shops, sign_in
 from llmrack.billing.checkout import Billing
 from llmrack.catalog import Catalog
+from llmrack.clients.identity_provider import IdentityProvider
 from llmrack.clients.mail import Mailer, Outbox, SmtpMailer
 from llmrack.clients.provider import PaymentGateway
 from llmrack.deployment import check_deployment
@@ -73,6 +75,7 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     with app.app_context():
         app.extensions["llmrack"] = _rack(values, instance, Store(db.engine))
     app.extensions["llmrack_mail"] = _mailer(values)
+    app.extensions["llmrack_identity_providers"] = _identity_providers(values, instance)
     app.extensions["llmrack_till"] = _till(values, app.extensions["llmrack"])
     headers.init_app(app)
     templating.init_app(app)
@@ -139,6 +142,18 @@ def _mailer(values: Settings) -> Mailer:
         password=values.smtp_password,
         security=values.smtp_security,
     )
+
+
+def _identity_providers(values: Settings, instance: Path) -> dict[str, IdentityProvider]:
+    rows = sign_in.load(instance / "sign_in.toml", os.environ)
+    sign_in.check(rows, values)
+    if not rows:
+        return {}
+    # Only here: a server that people sign in to with passwords never loads the libraries for tokens.
+    from llmrack.clients.github import GitHub
+    from llmrack.clients.openid import OpenIdProvider
+
+    return {row.id: GitHub(row) if row.kind == sign_in.GITHUB else OpenIdProvider(row) for row in rows}
 
 
 def _till(values: Settings, context: AppContext) -> Billing:

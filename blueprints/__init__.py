@@ -3,7 +3,7 @@
 from flask import Flask
 
 from . import admin, ollama_api, v1, webhooks
-from .account import invites, login, recovery, settings
+from .account import connections, invites, login, providers, recovery, settings
 from .dashboard import billing, keys, overview, team, teams, usage
 from .site import demo, docs, health, home, openapi, playground
 from .web import assets
@@ -20,6 +20,7 @@ def register_blueprints(app: Flask) -> None:
     app.register_blueprint(assets.bp)
     app.register_blueprint(playground.bp)
     app.register_blueprint(login.bp)
+    app.register_blueprint(providers.bp, url_prefix="/login/with")
     app.register_blueprint(recovery.bp)
     app.register_blueprint(invites.bp)
     app.register_blueprint(overview.bp)
@@ -28,6 +29,7 @@ def register_blueprints(app: Flask) -> None:
     app.register_blueprint(teams.bp, url_prefix="/dashboard/teams")
     app.register_blueprint(usage.bp, url_prefix="/dashboard/usage")
     app.register_blueprint(settings.bp, url_prefix="/dashboard/settings")
+    app.register_blueprint(connections.bp, url_prefix="/dashboard/settings/connections")
     app.register_blueprint(billing.bp, url_prefix="/dashboard/billing")
     app.register_blueprint(admin.bp, url_prefix="/admin")
     webhooks.init_app(app)

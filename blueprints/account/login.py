@@ -6,15 +6,15 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Blueprint, Response, current_app, flash, redirect, render_template, request, session, url_for
+from flask import Blueprint, current_app, flash, redirect, render_template, request, session, url_for
 
 from llmrack.accounts import links, people, sessions, throttle, tokens, totp
 from llmrack.accounts.people import Person
 from llmrack.accounts.throttle import TooMany
 
-from ..extensions import context, mailer
+from ..extensions import context, identity_providers, mailer
 from ..web import csrf, mail
-from . import verification, web_session
+from . import arrival, leaving, verification, web_session
 from .forms import CodeForm, LoginForm, SignupForm
 
 bp = Blueprint("account", __name__)
@@ -23,8 +23,7 @@ csrf.protect(bp)
 WRONG = "The e-mail address or the password is wrong."
 WELCOME = "Your account is made, and you are signed in. Generate a key to use the API."
 KNOWN = "This address has an account here already. Sign in with its password."
-# How long a right password waits for the second factor.
-SECOND_FACTOR_S = 300
+OPERATORS_ONLY = "Passwords are for operators on this server. Sign in with one of the buttons instead."
 
 
 @bp.get("/signup")
@@ -59,14 +58,15 @@ def sign_up() -> Any:
     if account_id is None:
         flash(KNOWN, "warn")
         return redirect(url_for(".login"), 303)
-    response = _welcome(people.get(context.store, account_id), "keys.index")
+    response = arrival.welcome(people.get(context.store, account_id), request.form.get("next", ""), "keys.index")
     flash(WELCOME, "good")
     return response
 
 
 def _is_open() -> bool:
-    """An invite to a team opens it for one person."""
-    return context.settings.signup or web_session.invite() is not None
+    """Whether strangers may make an account with a password; an invite to a team opens it for one person."""
+    is_local = context.settings.local_sign_in == "everyone"
+    return is_local and (bool(context.settings.signup) or web_session.invite() is not None)
 
 
 def _may_mail(email: str) -> bool:
@@ -168,32 +168,13 @@ def log_in() -> Any:
         web_session.note("a sign-in was refused: address or password")
         return render_template("account/login.html", form=form, target=target, failure=WRONG), 400
     throttle.forget(context.store, counts[0])
-    if person.is_disabled:
-        web_session.note("a sign-in was refused: disabled", person.account_id)
-        return render_template("account/login.html", form=form, target=target, failure=_disabled(person)), 403
-    if person.has_second_factor:
-        session["second"] = {
-            "account": person.account_id,
-            "at": int(time.time()),
-            "next": target,
-            # A password that changes meanwhile ends this half of a sign-in.
-            "proved": tokens.digest(person.password_hash),
-        }
-        return redirect(url_for(".code"), 303)
-    return _welcome(person)
-
-
-def _disabled(person: Person) -> str:
-    """Only who has the password learns that the account is disabled, and why."""
-    reason = f" The reason: {person.disabled_reason}" if person.disabled_reason else ""
-    return f"This account is disabled.{reason}"
-
-
-def _welcome(person: Person, default: str = "dashboard.overview") -> Response:
-    target = web_session.next_page(default)
-    web_session.sign_in(person.account_id)
-    response = redirect(target, 303)
-    return web_session.remember_device(response, person.email, current_app.config)  # type: ignore[arg-type]
+    if context.settings.local_sign_in == "operators" and not person.is_operator:
+        web_session.note("a sign-in was refused: passwords are for operators", person.account_id)
+        return render_template("account/login.html", form=form, target=target, failure=OPERATORS_ONLY), 403
+    try:
+        return arrival.enter(person, target)
+    except arrival.Disabled as refusal:
+        return render_template("account/login.html", form=form, target=target, failure=str(refusal)), 403
 
 
 @bp.get("/login/code")
@@ -208,7 +189,7 @@ def check_code() -> Any:
     person, form, now = _waiting(), CodeForm(), datetime.now(UTC)
     if person is None:
         return redirect(url_for(".login"), 303)
-    target = session["second"]["next"]
+    target, provider_id = session["second"]["next"], session["second"].get("provider", "")
     if not form.validate():
         return render_template("account/code.html", form=form, target=target), 400
     count = (throttle.SECOND_FACTOR, str(person.account_id))
@@ -223,13 +204,13 @@ def check_code() -> Any:
         form.code.errors = ["This code is wrong, was used already, or is too old."]
         return render_template("account/code.html", form=form, target=target), 400
     throttle.forget(context.store, count)
-    return _welcome(person)
+    return arrival.welcome(person, target, provider_id=provider_id)
 
 
 def _waiting() -> Person | None:
     """Who gave the right password in this browser a moment ago."""
     second = session.get("second")
-    if not second or time.time() - second["at"] > SECOND_FACTOR_S:
+    if not second or time.time() - second["at"] > arrival.SECOND_FACTOR_S:
         return None
     try:
         person = people.get(context.store, second["account"])
@@ -244,8 +225,9 @@ def logout() -> Any:
     if web_session.is_signed_in():
         web_session.note("signed out", web_session.viewer().person_id)
         sessions.end(context.store, web_session.viewer().person_id, web_session.viewer().session_id)
+    provider = identity_providers.get(session.get("provider", ""))
     session.clear()
-    return redirect(url_for(".login"), 303)
+    return leaving.sign_out(provider) or redirect(url_for(".login"), 303)
 
 
 def _too_many(template: str, form: Any, refusal: TooMany, **values: Any) -> Any:

@@ -26,3 +26,18 @@ def is_proved(field: Any) -> bool:
         return False
     throttle.forget(context.store, (throttle.PASSWORD_AGAIN, who))
     return True
+
+
+def has_password() -> bool:
+    """Whether the viewer signs in with a password at all; people who came by a provider may have none."""
+    return people.get(context.store, viewer().account_id).password_hash != people.NO_PASSWORD
+
+
+def is_proved_or_fresh(field: Any) -> bool:
+    """`is_proved`; for a viewer without a password, whether they signed in a moment ago."""
+    if has_password():
+        return is_proved(field)
+    if viewer().is_fresh(datetime.now(UTC)):
+        return True
+    field.errors = ["You signed in more than ten minutes ago. Sign out, sign in again, and repeat this."]
+    return False

@@ -12,17 +12,17 @@ from flask_login import login_required
 from markupsafe import Markup
 from werkzeug.exceptions import NotFound
 
-from llmrack.accounts import links, people, sessions, throttle, totp
+from llmrack.accounts import identities, links, people, sessions, throttle, totp
 from llmrack.billing import checkout, closing, credits
 from llmrack.clients.provider import ProviderAway
 from llmrack.errors import Unavailable
 from llmrack.teams import teams
 
-from ..extensions import context, mailer, payments
+from ..extensions import context, identity_providers, mailer, payments
 from ..web import csrf, mail
 from . import verification
 from .forms import ChangeEmailForm, ChangePasswordForm, CodeForm, ProfileForm, ProofForm
-from .reauthenticate import is_proved
+from .reauthenticate import has_password, is_proved
 from .web_session import note, sign_in, viewer
 
 bp = Blueprint("profile", __name__)
@@ -50,6 +50,10 @@ def _page(status: int = 200, **forms: Any) -> Any:
         "open_sessions": sessions.list_all(context.store, who.person_id, datetime.now(UTC)),
         "codes_left": totp.left(context.store, who.person_id) if who.has_second_factor else 0,
         "has_mail": mailer.is_configured,
+        "has_password": has_password(),
+        "providers": [provider.row for provider in identity_providers.values()],
+        "identities": identities.list_all(context.store, who.account_id),
+        "proof_form": ProofForm(formdata=None),
     }
     return render_template("profile/index.html", **(values | forms)), status
 

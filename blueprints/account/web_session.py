@@ -171,7 +171,11 @@ def sign_in(account_id: int) -> None:
 
 def next_page(default: str) -> str:
     """Where `?next=` leads, when that is a page of ours."""
-    target = request.values.get("next", "")
+    return own_page(request.values.get("next", ""), default)
+
+
+def own_page(target: str, default: str) -> str:
+    """`target`, when that is a page of ours."""
     parts = urlsplit(target)
     is_ours = target.startswith("/") and not target.startswith(("//", "/\\")) and not parts.netloc and not parts.scheme
     return target if is_ours and target.isprintable() else home(default)

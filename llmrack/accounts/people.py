@@ -10,7 +10,7 @@ from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import Connection, delete, exc, func, insert, literal, select, update
 
 from ..store.database import Store
-from ..store.tables.accounts import Link, Login, RecoveryCode, WebSession
+from ..store.tables.accounts import DirectoryEntry, Identity, Link, Login, RecoveryCode, WebSession
 from ..store.tables.base import UtcTime
 from ..store.tables.billing import CLOSED, OPEN, Checkout
 from ..store.tables.teams import Invite, Member
@@ -113,21 +113,35 @@ def sign_up(
     hashed = passwords.hash_password(password)
     try:
         with store.write() as connection:
-            account = {"name": email, "email": email, "created_at": now}
-            account_id = connection.execute(insert(Account).values(account).returning(Account.id)).scalar_one()
-            connection.execute(insert(Balance).values(account_id=account_id))
-            login = {
-                "account_id": account_id,
-                "password_hash": hashed,
-                "password_changed_at": now,
-                "verified_at": now if is_verified else None,
-                "is_operator": is_operator,
-            }
-            connection.execute(insert(Login).values(login))
-            what = ", ".join(word for word, holds in (("confirmed", is_verified), ("operator", is_operator)) if holds)
-            audit.record(connection, audit.Act(actor, "account.create", account_id, what), now)
+            return make(connection, email, hashed, now, is_operator=is_operator, is_verified=is_verified, actor=actor)
     except exc.IntegrityError:
         return None
+
+
+def make(
+    connection: Connection,
+    email: str,
+    password_hash: str,
+    now: datetime,
+    *,
+    is_verified: bool,
+    actor: str,
+    is_operator: bool = False,
+) -> int:
+    """A new account and its person; the account's id. IntegrityError when the address has an account already."""
+    account = {"name": email, "email": email, "created_at": now}
+    account_id = connection.execute(insert(Account).values(account).returning(Account.id)).scalar_one()
+    connection.execute(insert(Balance).values(account_id=account_id))
+    login = {
+        "account_id": account_id,
+        "password_hash": password_hash,
+        "password_changed_at": now,
+        "verified_at": now if is_verified else None,
+        "is_operator": is_operator,
+    }
+    connection.execute(insert(Login).values(login))
+    what = ", ".join(word for word, holds in (("confirmed", is_verified), ("operator", is_operator)) if holds)
+    audit.record(connection, audit.Act(actor, "account.create", account_id, what), now)
     return int(account_id)
 
 
@@ -149,12 +163,12 @@ def has_password(store: Store, account_id: int, password: str) -> bool:
 def verify(store: Store, link: str, now: datetime, *, claims: bool) -> links.LinkFacts | None:
     """Use the link that shows that a person reads the mail of the account's address; None when it works no more.
 
-    `claims` gives the account to that person: see `_claim`.
+    `claims` gives the account to that person: see `claim`.
     """
     with store.write() as connection:
         found = links.take(connection, link, links.VERIFY, now)
         if found is not None and claims:
-            _claim(connection, found.account_id, "confirmed in another browser", now)
+            claim(connection, found.account_id, "confirmed in another browser", now)
         elif found is not None:
             _set_verified(connection, found.account_id, now)
     return found
@@ -163,7 +177,7 @@ def verify(store: Store, link: str, now: datetime, *, claims: bool) -> links.Lin
 def reset_password(store: Store, link: str, password: str, now: datetime) -> links.LinkFacts | None:
     """Set another password by a link, and end every session and link; None when the link works no more.
 
-    Where the address was not confirmed before, everything else ends as well: see `_claim`. Raises WeakPassword, and
+    Where the address was not confirmed before, everything else ends as well: see `claim`. Raises WeakPassword, and
     the link is for another try.
     """
     found = links.peek(store, link, links.RESET, now)
@@ -176,7 +190,7 @@ def reset_password(store: Store, link: str, password: str, now: datetime) -> lin
             return None
         same = Login.account_id == found.account_id
         if connection.execute(select(Login.verified_at).where(same)).scalar() is None:
-            _claim(connection, found.account_id, "the password was reset before the address was confirmed", now)
+            claim(connection, found.account_id, "the password was reset before the address was confirmed", now)
         connection.execute(update(Login).where(same).values(password_hash=hashed, password_changed_at=now))
         _set_verified(connection, found.account_id, now)
         for table in (WebSession, Link):
@@ -189,11 +203,11 @@ def _set_verified(connection: Connection, account_id: int, now: datetime) -> Non
     connection.execute(update(Login).where(Login.account_id == account_id).values(verified_at=first))
 
 
-def _claim(connection: Connection, account_id: int, reason: str, now: datetime) -> None:
+def claim(connection: Connection, account_id: int, reason: str, now: datetime) -> None:
     """Give an account to the person who just showed that they read its mail: what was made before that ends.
 
-    Another person may have made the account, and must keep no way in: sessions, links, the second factor with its
-    recovery codes, keys of both modes, and open orders end, and no password signs in until a new one is set.
+    Another person may have made the account, and must keep no way in: sessions, links, identities, the second factor
+    with its recovery codes, keys of both modes, and open orders end, and no password signs in until a new one is set.
     """
     _end_ways_in(connection, account_id, now)
     nothing = {"totp_nonce": None, "totp_confirmed_at": None, "totp_last_step": None}
@@ -207,7 +221,7 @@ def _claim(connection: Connection, account_id: int, reason: str, now: datetime) 
 def _end_ways_in(connection: Connection, account_id: int, now: datetime) -> None:
     keys = update(Key).where((Key.account_id == account_id) | (Key.member_id == account_id))
     connection.execute(keys.values(revoked_at=func.coalesce(Key.revoked_at, literal(now, UtcTime))))
-    for table in (WebSession, Link, RecoveryCode):
+    for table in (WebSession, Link, RecoveryCode, Identity):
         connection.execute(delete(table).where(table.account_id == account_id))
 
 
@@ -261,6 +275,7 @@ def erase(connection: Connection, account_id: int, now: datetime) -> None:
     connection.execute(update(WebSession).where(WebSession.team_id == account_id).values(team_id=None))
     connection.execute(delete(Invite).where((Invite.team_id == account_id) | (Invite.made_by == account_id)))
     connection.execute(delete(Member).where((Member.team_id == account_id) | (Member.person_id == account_id)))
+    connection.execute(delete(DirectoryEntry).where(DirectoryEntry.account_id == account_id))
     connection.execute(delete(Login).where(Login.account_id == account_id))
     gone = {"name": f"deleted-{account_id}", "email": None, "disabled_at": now}
     connection.execute(update(Account).where(Account.id == account_id).values(gone))

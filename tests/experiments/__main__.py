@@ -15,7 +15,19 @@ from typing import Any
 
 from tests.support.databases import shared_postgresql
 
-from . import deaths, handovers, money, outages, revocations, schema_costs, slow_clients, tries, upstream, windows
+from . import (
+    deaths,
+    handovers,
+    levels,
+    money,
+    outages,
+    revocations,
+    schema_costs,
+    slow_clients,
+    tries,
+    upstream,
+    windows,
+)
 from .rig import Bench, Figures, bench
 
 # By name: how many workers, which settings, and the experiment.
@@ -25,6 +37,9 @@ SERVED: dict[str, tuple[int, dict[str, Any], Callable[[Bench], Figures]]] = {
     "budget-sqlite": (1, {}, windows.budget),
     "budget-postgresql": (2, {}, windows.budget),
     "budget-gateways": (2, {"gateways": 2}, windows.budget),
+    "levels-sqlite": (1, {}, levels.at_every_level),
+    "levels-gateways": (2, {"gateways": 2}, levels.at_every_level),
+    "levels-kill": (2, {}, levels.after_a_kill),
     "credits-sqlite": (1, {}, money.credits_left),
     "credits-postgresql": (2, {}, money.credits_left),
     "credits-gateways": (2, {"gateways": 2}, money.credits_left),

@@ -71,6 +71,35 @@ class RecoveryCode(Base):
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
 
 
+class Identity(Base):
+    """Who a person is at an identity provider: issuer and subject, which never change. `email` is for people to read.
+
+    `provider_id` is the row of sign_in.toml that was used last.
+    """
+
+    __tablename__ = "identities"
+    __table_args__ = (UniqueConstraint("issuer", "subject"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
+    provider_id: Mapped[str] = mapped_column(String(32))
+    issuer: Mapped[str] = mapped_column(String(255))
+    subject: Mapped[str] = mapped_column(String(255))
+    email: Mapped[str | None] = mapped_column(String(254))
+    created_at: Mapped[datetime] = mapped_column(UtcTime)
+    used_at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class DirectoryEntry(Base):
+    """What a directory keeps about an account by SCIM: its own id for it, and whether it deleted the user."""
+
+    __tablename__ = "directory_entries"
+
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), primary_key=True, autoincrement=False)
+    external_id: Mapped[str | None] = mapped_column(String(255))
+    deleted_at: Mapped[datetime | None] = mapped_column(UtcTime)
+
+
 class Attempt(Base):
     """One try at something that is throttled. `bucket` says what and by whom, without naming a person."""
 
