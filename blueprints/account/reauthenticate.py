@@ -30,7 +30,7 @@ def is_proved(field: Any) -> bool:
 
 def has_password() -> bool:
     """Whether the viewer signs in with a password at all; people who came by a provider may have none."""
-    return people.get(context.store, viewer().account_id).password_hash != people.NO_PASSWORD
+    return people.get(context.store, viewer().person_id).password_hash != people.NO_PASSWORD
 
 
 def is_proved_or_fresh(field: Any) -> bool:

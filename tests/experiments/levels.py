@@ -48,7 +48,8 @@ def after_a_kill(rig: Bench, *, crowd: int = 40) -> Figures:
     time.sleep(1)
     rig.server.kill_worker()
     for stream in streams:
-        stream.close()
+        with stream:
+            pass
     swept = rig.sweep_as_if_later()
     rig.check_sums()
     assert used(rig) <= BUDGET_TOKENS
