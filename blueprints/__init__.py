@@ -3,7 +3,7 @@
 from flask import Flask
 
 from . import admin, ollama_api, v1, webhooks
-from .account import connections, invites, login, providers, recovery, settings
+from .account import connections, first_operator, invites, login, providers, recovery, settings
 from .dashboard import billing, keys, overview, team, teams, usage
 from .site import demo, docs, health, home, openapi, playground
 from .web import assets
@@ -23,6 +23,7 @@ def register_blueprints(app: Flask) -> None:
     app.register_blueprint(providers.bp, url_prefix="/login/with")
     app.register_blueprint(recovery.bp)
     app.register_blueprint(invites.bp)
+    app.register_blueprint(first_operator.bp)
     app.register_blueprint(overview.bp)
     app.register_blueprint(keys.bp, url_prefix="/dashboard/keys")
     app.register_blueprint(team.bp, url_prefix="/dashboard/team")

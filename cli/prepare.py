@@ -12,7 +12,7 @@ from flask.cli import with_appcontext
 from flask_migrate import upgrade
 
 from llmrack import deployment, outbox
-from llmrack.accounts import accounts
+from llmrack.accounts import accounts, first_operator
 from llmrack.catalog import Model, full_tag
 from llmrack.engines import memory_fit
 from llmrack.engines.base import Engine
@@ -45,12 +45,20 @@ def _say(context: AppContext) -> None:
     if outbox.is_open(context.settings):
         token = outbox.token(current_app.config["SECRET_KEY"])
         click.echo(f"Mails are not sent here; on this machine they are at {base_url}/outbox?token={token}\n")
+    _say_first_operator(context, base_url)
     _say_models(context)
     if context.settings.environment != "production" and not keys.exists(context.store):
         _say_first_key(context, base_url)
     else:
         click.echo("Keys are shown once, when they are made.")
     click.echo("More keys: .venv/bin/flask keys create --name NAME --mode live (or test)\n")
+
+
+def _say_first_operator(context: AppContext, base_url: str) -> None:
+    token = first_operator.link(context.store, datetime.now(UTC), actor=actor())
+    if token is not None:
+        click.echo("This server has no operator yet. Open this link to become the operator (once, within an hour):")
+        click.echo(f"  {base_url}/first-operator?token={token}\n")
 
 
 def _say_models(context: AppContext) -> None:

@@ -1,4 +1,4 @@
-"""One-time links sent by mail: looking at one changes nothing, using it deletes it."""
+"""One-time links, mailed or printed at a start: looking at one changes nothing, using it deletes it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from ..store.tables.accounts import Link
 from ..store.tables.usage import Account
 from . import tokens
 
-VERIFY, RESET, EMAIL = "verify", "reset", "email"
+VERIFY, RESET, EMAIL, OPERATOR = "verify", "reset", "email", "operator"
 # Ten minutes is the most ASVS 5.0 (6.5.5) grants to a link that replaces a password.
 LIVES: dict[str, timedelta] = {
     VERIFY: timedelta(hours=24),
     RESET: timedelta(minutes=10),
     EMAIL: timedelta(hours=24),
+    OPERATOR: timedelta(hours=1),
 }
 
 
