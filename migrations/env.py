@@ -4,7 +4,8 @@ import click
 from alembic import context
 from flask import current_app
 
-from llmrack.store import locks
+from llmrack.errors import CannotStart
+from llmrack.store import locks, opening
 from llmrack.store.tables.base import UtcTime
 
 migrate = current_app.extensions["migrate"]
@@ -37,6 +38,7 @@ def run() -> None:
 
 
 try:
-    run()
-except locks.StillMigrating as error:
+    with opening.explained(current_app.config["SQLALCHEMY_DATABASE_URI"]):
+        run()
+except (locks.StillMigrating, CannotStart) as error:
     raise click.ClickException(str(error)) from error

@@ -45,6 +45,8 @@ def migration(connection: Connection, wait_s: float = MIGRATION_WAIT_S) -> Itera
     if connection.dialect.name == "postgresql":
         key = _key("migration")
         _wait(lambda: bool(connection.scalar(select(func.pg_try_advisory_lock(key)))), wait_s)
+        # The lock is the session's. An open transaction would let PostgreSQL end an idle session after 30 seconds.
+        connection.commit()
         try:
             yield
         finally:

@@ -9,13 +9,13 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from flask_migrate import downgrade, upgrade
-from sqlalchemy import inspect
+from sqlalchemy import create_engine, inspect
 
 from llmrack.store import locks
 from llmrack.store.database import Store, db
 from llmrack.store.tables.base import Base
 from tests.support.databases import shared_postgresql
-from tests.support.servers import ROOT, environment, flask
+from tests.support.servers import ROOT, environment, flask, free_port
 
 
 def test_the_migrated_schema_equals_the_models(unmigrated: Store) -> None:
@@ -74,3 +74,25 @@ def test_a_migration_that_does_not_end_is_one_sentence(unmigrated: Store) -> Non
         assert time.monotonic() - began < 3
     with db.engine.connect() as next_one, locks.migration(next_one, wait_s=0):
         pass
+
+
+def test_the_lock_of_a_migration_outlives_the_time_that_a_transaction_may_idle() -> None:
+    url = shared_postgresql().create()
+    engine = create_engine(url, connect_args={"options": "-c idle_in_transaction_session_timeout=200ms"})
+    try:
+        with engine.connect() as first, locks.migration(first), engine.connect() as second:
+            time.sleep(0.6)
+            with pytest.raises(locks.StillMigrating), locks.migration(second, wait_s=0):
+                pass
+    finally:
+        engine.dispose()
+
+
+def test_a_database_that_is_away_is_one_sentence_when_it_is_to_be_migrated(tmp_path: Path) -> None:
+    env = environment(tmp_path, "http://127.0.0.1:9")
+    env["LLMRACK_DATABASE_URL"] = f"postgresql+psycopg://nobody@127.0.0.1:{free_port()}/none"
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", "db", "upgrade"]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert [line for line in done.stderr.splitlines() if "cannot be used" in line] == [done.stderr.splitlines()[-1]]
