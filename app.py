@@ -34,6 +34,7 @@ from llmrack.engines.sandbox import Sandbox
 from llmrack.errors import CannotStart
 from llmrack.inference.context import AppContext, Engines
 from llmrack.metering.meter import Meter
+from llmrack.monitoring.figures import Figures
 from llmrack.pool.hosts import Hosts
 from llmrack.pool.pool import Pool
 from llmrack.pool.scheduler import Rules
@@ -92,13 +93,15 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
 
 def _rack(values: Settings, instance: Path, store: Store) -> AppContext:
     models = catalog.load(instance / "models.toml")
+    figures = Figures(model.id for model in models) if values.metrics else None
     return AppContext(
         settings=values,
         catalog=models,
         plans=plans.load(instance / "plans.toml"),
         store=store,
-        meter=Meter(store, lease_clock=DatabaseClock(store)),
+        meter=Meter(store, lease_clock=DatabaseClock(store), figures=figures),
         engines=_engines(values, models, store),
+        figures=figures,
     )
 
 

@@ -12,6 +12,7 @@ from dotenv import load_dotenv
 from llmrack import deployment, settings
 from llmrack.errors import CannotStart
 from llmrack.logs import JsonFormatter
+from llmrack.monitoring.figures import Arena
 from server.arbiter import Arbiter
 
 # The database, its log and the kept secret are for this user alone.
@@ -67,8 +68,18 @@ def on_starting(server):
     """Hand over from worker to worker without a pause, and make gunicorn's own lines like the application's: JSON,
     without secrets."""
     server.__class__ = Arbiter
+    # Before any fork, so that all workers share it; a reload has twice as many for a while.
+    server.arena = Arena(2 * _settings.workers + 32)
     for handler in server.log.error_log.handlers:
         handler.setFormatter(JsonFormatter())
+
+
+def pre_fork(server, worker):
+    worker.arena, worker.area = server.arena, server.arena.take()
+
+
+def child_exit(server, worker):
+    server.arena.retire(worker.area)
 
 
 def post_worker_init(worker):
@@ -79,6 +90,8 @@ def post_worker_init(worker):
 
     watch.follow_worker(lambda: not worker.alive, _settings.graceful_timeout_s)
     context = worker.wsgi.extensions["llmrack"]
+    if context.figures is not None and worker.area:
+        context.figures.share(worker.arena, worker.area)
     context.store.share_commits()
     context.engines.live_features.features()
     background.start_all(worker.wsgi)

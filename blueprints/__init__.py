@@ -5,7 +5,7 @@ from flask import Flask
 from . import admin, ollama_api, v1, webhooks
 from .account import connections, first_operator, invites, login, providers, recovery, settings
 from .dashboard import billing, keys, overview, team, teams, usage
-from .site import demo, docs, health, home, openapi, playground
+from .site import demo, docs, health, home, metrics, openapi, playground
 from .web import assets
 
 
@@ -15,6 +15,7 @@ def register_blueprints(app: Flask) -> None:
     app.register_blueprint(ollama_api.create_blueprint(), url_prefix="/api")
     app.register_blueprint(openapi.bp)
     app.register_blueprint(health.bp)
+    app.register_blueprint(metrics.bp)
     app.register_blueprint(home.bp)
     app.register_blueprint(demo.bp)
     app.register_blueprint(assets.bp)

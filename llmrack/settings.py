@@ -244,6 +244,14 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("stripe_prices", "", Text("plan=price pairs"), "Stripe's prices of plans: pro=price_1A business=price_1B."),
     Setting("stripe_api_url", "", Url(), "Where Stripe's API is; empty: Stripe's own."),
+    Setting("metrics", False, Flag(), "Count figures for Prometheus, and answer GET /metrics to this machine."),
+    Setting(
+        "metrics_token",
+        "",
+        SECRET,
+        "Opens GET /metrics to other machines as `Authorization: Bearer`. Empty: only this machine may read it.",
+        True,
+    ),
     Setting("log_level", "info", Words(("debug", "info", "warning", "error")), "What the log holds."),
 )
 

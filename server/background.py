@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -17,6 +18,8 @@ from llmrack.errors import Unavailable
 from llmrack.inference.context import AppContext
 from llmrack.metering import budget_alerts
 from llmrack.metering.meter import Meter
+from llmrack.monitoring import rows
+from llmrack.monitoring.figures import Figures
 from llmrack.pool.pool import Pool
 
 log = logging.getLogger(__name__)
@@ -26,10 +29,14 @@ BEAT_S = 5.0
 CHECKPOINT_S = 1.0
 BUDGET_MAIL_S = 30.0
 PRUNING_S = 3600.0
+LAG_TIMER_S = 0.1
 
 
 class Job:
     """Calls `work` when it starts and then every `seconds`, whatever it raises, until it is stopped."""
+
+    # Where jobs note when they last succeeded.
+    figures: Figures | None = None
 
     def __init__(self, name: str, seconds: float, work: Callable[[], object]) -> None:
         self._name = name
@@ -57,6 +64,8 @@ class Job:
     def _work_once(self) -> None:
         try:
             self._work()
+            if self.figures is not None:
+                self.figures.set(rows.JOB_LAST, (self._name,), time.time())
         except Unavailable:
             # Said in the log already; the next round tries again.
             pass
@@ -67,6 +76,9 @@ class Job:
 def start_all(app: Flask) -> None:
     """Only in a process that serves requests. They live as long as it does."""
     mine: AppContext = app.extensions["llmrack"]
+    if (figures := mine.figures) is not None:
+        Job.figures = figures
+        threading.Thread(target=measure_lag, args=(figures,), name="hub lag", daemon=True).start()
     Job("the meter's beat", BEAT_S, lambda: beat(mine.meter, lambda: mine.refusals.flush(mine.store))).start()
     Job("mailing about budgets", BUDGET_MAIL_S, lambda: send_budget_mails(app, datetime.now(UTC))).start()
     Job("pruning", PRUNING_S, lambda: prune(app, datetime.now(UTC))).start()
@@ -77,6 +89,14 @@ def start_all(app: Flask) -> None:
         # is lost by a log that grows for a while; the belt in the store cuts it.
         checkpoint = mine.store.checkpoint
         Job("a checkpoint", CHECKPOINT_S, lambda: gevent.get_hub().threadpool.apply(checkpoint)).start()
+
+
+def measure_lag(figures: Figures) -> None:
+    """How late this worker's timers fire, for as long as it lives."""
+    while True:
+        asked_at = time.perf_counter()
+        time.sleep(LAG_TIMER_S)
+        figures.observe(rows.HUB_LAG, (), max(0.0, time.perf_counter() - asked_at - LAG_TIMER_S))
 
 
 def beat(meter: Meter, also: Callable[[], None] = lambda: None) -> None:

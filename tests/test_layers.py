@@ -21,7 +21,8 @@ CLIENTS = WIRE | {"llmrack.clients", "requests", "stripe", "authlib", "joserfc"}
 ACCOUNTS = STORE | {"llmrack.accounts", "gevent", "argon2", "email_validator", "pyotp"}
 TEAMS = ACCOUNTS | {"llmrack.teams"}
 KEYS = STORE | {"llmrack.accounts", "llmrack.keys"}
-METERING = KEYS | {"llmrack.metering", "llmrack.wire", "msgspec", "gevent"}
+MONITORING = CORE | {"llmrack.monitoring", "prometheus_client"}
+METERING = KEYS | {"llmrack.monitoring", "llmrack.metering", "llmrack.wire", "msgspec", "gevent"}
 BILLING = KEYS | {"llmrack.metering", "llmrack.clients", "llmrack.billing"}
 POOL = ENGINES | STORE | {"llmrack.accounts", "llmrack.pool"}
 INFERENCE = METERING | ENGINES | {"llmrack.inference"}
@@ -41,11 +42,12 @@ ROWS = (
     ("llmrack.accounts", ACCOUNTS),
     ("llmrack.teams", TEAMS),
     ("llmrack.keys", KEYS),
+    ("llmrack.monitoring", MONITORING),
     ("llmrack.metering", METERING),
     ("llmrack.billing", BILLING),
     ("llmrack.inference", INFERENCE),
     ("llmrack.pool", POOL),
-    ("llmrack.docsite", WIRE | {"llmrack.docsite", "markdown", "pygments"}),
+    ("llmrack.docsite", WIRE | {"llmrack.monitoring", "llmrack.docsite", "markdown", "pygments"}),
     ("llmrack", CORE),
     # The master loads the worker's class before the fork, when nothing may be imported that gevent has to patch.
     ("server.worker", {"server", "gunicorn"}),
@@ -54,7 +56,7 @@ ROWS = (
     ("cli", LLMRACK | {"cli", "blueprints", "flask", "flask_migrate", "click"}),
     ("app", WEB | {"cli", "flask_migrate"}),
     ("wsgi", {"app", "dotenv", "llmrack"}),
-    ("gunicorn.conf", {"server", "llmrack", "blueprints", "dotenv"}),
+    ("gunicorn.conf", {"server", "llmrack", "llmrack.monitoring", "blueprints", "dotenv"}),
 )
 
 

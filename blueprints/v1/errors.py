@@ -20,10 +20,12 @@ from llmrack.errors import (
     RateLimited,
     UpgradeRefused,
 )
+from llmrack.monitoring import requests as request_figures
 from llmrack.wire import errors as wire_errors
 from llmrack.wire.messages import errors as messages_errors
 from llmrack.wire.ollama_api import names
 
+from ..extensions import loaded_context
 from . import auth, rate_limits, refusals, responses
 
 log = logging.getLogger(__name__)
@@ -42,6 +44,8 @@ def init_app(app: Flask) -> None:
 def render(error: ApiError) -> Response:
     """The envelope, with `Retry-After` and whatever headers the error carries."""
     g.refusal = error
+    if (figures := loaded_context().figures) is not None:
+        request_figures.refused(figures, error.status, error.code)
     response = Response(_envelope(request.path)(error), error.status, mimetype="application/json")
     response.headers.extend(error.headers)
     if error.token_limits is not None:

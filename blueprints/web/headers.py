@@ -8,7 +8,9 @@ import time
 from flask import Flask, Response, g, request
 
 from llmrack import logs
+from llmrack.monitoring import requests as request_figures
 
+from ..extensions import loaded_context
 from . import cors
 
 CONTENT_POLICY = (
@@ -39,6 +41,10 @@ def name_request() -> None:
 
 
 def harden(response: Response) -> Response:
+    if (figures := loaded_context().figures) is not None:
+        request_figures.answered(
+            figures, request.url_rule.rule if request.url_rule else "none", request.method, response.status_code
+        )
     headers = response.headers
     headers.extend((("x-request-id", g.request_id), ("X-Content-Type-Options", "nosniff")))
     if request.path.startswith(("/v1", "/api/")):

@@ -8,6 +8,7 @@ from .. import errors, permissions
 from .. import settings as setting_rows
 from ..catalog import CATEGORIES, Model
 from ..money import usd_per_million
+from ..monitoring.rows import METRICS
 from ..settings import Setting
 from ..wire.json_schema import patterns, reading
 from ..wire.json_schema.time_budget import STRETCH_S
@@ -229,6 +230,16 @@ def roles(facts: Facts) -> str:
     )
 
 
+def metrics(_: Facts) -> str:
+    return markdown(
+        ("Metric", "Type", "Labels", "What it says", "In OpenTelemetry"),
+        (
+            (f"`{row.name}`", row.kind, code_list(row.labels) or "–", row.help, f"`{row.otel}`" if row.otel else "–")
+            for row in METRICS
+        ),
+    )
+
+
 TABLES: dict[str, Callable[..., str]] = {
     "models": models,
     "categories": categories,
@@ -247,5 +258,6 @@ TABLES: dict[str, Callable[..., str]] = {
     "inert-arguments": inert_arguments,
     "charges": charges,
     "settings": settings,
+    "metrics": metrics,
     "schema-limits": schema_limits,
 }

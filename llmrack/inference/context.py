@@ -10,6 +10,7 @@ from ..engines.features import Probe
 from ..metering.meter import Meter
 from ..metering.prompt_bounds import PromptBounds
 from ..metering.refusals import Refusals
+from ..monitoring.figures import Figures
 from ..plans import Plans
 from ..settings import Settings
 from ..store.database import Store
@@ -43,3 +44,5 @@ class AppContext:
     engines: Engines
     prompts: PromptBounds = field(default_factory=PromptBounds)
     refusals: Refusals = field(default_factory=Refusals)
+    # None where metrics are switched off.
+    figures: Figures | None = None

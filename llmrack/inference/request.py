@@ -12,6 +12,7 @@ from ..engines.base import ClientGone, Engine, EngineRequest
 from ..errors import ApiError, PermissionRefused
 from ..keys.authentication import Caller
 from ..metering.meter import Admission, Grant, LimitState, Meter, Settlement
+from ..monitoring import requests as request_figures
 from ..wire.ollama import Reply
 from ..wire.parsed import ParsedEmbedding, ParsedRequest, Usage
 from .context import AppContext
@@ -34,6 +35,7 @@ class MeteredRequest:
         self.mode = caller.mode
         self.engine: Engine = context.engines.of(caller.mode)
         self.meter: Meter = context.meter
+        self._figures = context.figures if caller.is_live else None
         self._started = time.perf_counter_ns()
         self._first_token_ns = 0
         self._durations = Durations()
@@ -139,6 +141,17 @@ class MeteredRequest:
             generation_ns=self._durations.generation_ns,
         )
         self.meter.settle(self.call.request_id, settlement)
+        if self._figures is not None:
+            request_figures.settled(
+                self._figures,
+                self.ask.endpoint,
+                self.ask.model.id,
+                outcome,
+                settlement.prompt_tokens,
+                settlement.completion_tokens,
+                self._first_token_ns,
+                settlement.total_ns,
+            )
         log.info(
             "%s %s %s",
             self.ask.endpoint,

@@ -20,6 +20,8 @@ from msgspec.structs import replace
 
 from ..errors import ApiError, InsufficientCredits, RateLimited, Unavailable
 from ..keys.authentication import Caller
+from ..monitoring import requests as request_figures
+from ..monitoring.figures import Figures
 from ..store.clock import DatabaseClock
 from ..store.database import Store, Transaction
 from ..store.tables.base import microseconds
@@ -71,10 +73,12 @@ class Meter:
         owner: str | None = None,
         lease_s: int = LEASE_S,
         lease_clock: DatabaseClock | None = None,
+        figures: Figures | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._database_clock = lease_clock
+        self._figures = figures
         self.owner = owner or f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(4)}"
         self._lease_us = lease_s * SECOND_US
         self._renew_below_us = self._lease_us * RENEW_BELOW_S // LEASE_S
@@ -241,9 +245,14 @@ class Meter:
             log.warning("settled %d requests whose worker died", swept)
         return swept
 
-    def _close_dead(self, at: int, now: int, request_id: str, prompt_tokens: int, completion_tokens: int) -> bool:
+    def _close_dead(
+        self, at: int, now: int, request_id: str, prompt_tokens: int, completion_tokens: int, model_id: str, mode: str
+    ) -> bool:
         end = Settlement("worker_died", prompt_tokens, completion_tokens)
-        return self._store.commit(lambda tx: usage_rows.close_row(tx, request_id, end, now, expired_before=at))
+        is_mine = self._store.commit(lambda tx: usage_rows.close_row(tx, request_id, end, now, expired_before=at))
+        if is_mine and mode == "live" and self._figures is not None:
+            request_figures.swept(self._figures, model_id, end.outcome, prompt_tokens, completion_tokens)
+        return is_mine
 
     @contextmanager
     def _noting_outages(self) -> Iterator[None]:

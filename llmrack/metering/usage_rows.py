@@ -76,7 +76,7 @@ _CHANGE_HOLD = PreparedStatement(
     )
 )
 _EXPIRED = PreparedStatement(
-    select(Usage.request_id, Usage.prompt_tokens, Usage.completion_tokens)
+    select(Usage.request_id, Usage.prompt_tokens, Usage.completion_tokens, Usage.model_id, Usage.mode)
     .where(Usage.expires_at < bindparam("now"), IS_OPEN)
     .order_by(Usage.expires_at)
     .limit(500)
@@ -219,7 +219,7 @@ def extend(tx: Transaction, request_id: str, expires_at: int) -> None:
 
 
 def expired(tx: Transaction, now: int) -> list[Sequence[Any]]:
-    """Some open rows whose owner has not been heard of: (request id, prompt tokens, completion tokens)."""
+    """Some open rows whose owner has not been heard of: (request id, prompt and completion tokens, model, mode)."""
     return tx.all(_EXPIRED, {"now": now})
 
 
