@@ -21,7 +21,7 @@ Kind = Literal["counter", "gauge", "histogram"]
 # Compared by identity, so that looking up a figure hashes no text.
 @dataclass(frozen=True, eq=False)
 class Metric:
-    """One row. `merges` is how the gauges of several workers become one; `otel` is the name in OpenTelemetry, if any."""
+    """One row. `merges` is how the gauges of several workers become one, `otel` the name in OpenTelemetry, if any."""
 
     name: str
     kind: Kind
