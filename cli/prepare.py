@@ -34,7 +34,7 @@ def prepare() -> None:
         with opening.explained(current_app.config["SQLALCHEMY_DATABASE_URI"]):
             upgrade()
             _say(current_app.extensions["llmrack"])
-    except (CannotStart, Unavailable) as error:
+    except (CannotStart, Unavailable, click.ClickException) as error:
         click.echo(f"LLMRack cannot start: {error}", err=True)
         sys.exit(1)
 

@@ -27,14 +27,15 @@ def run() -> None:
             # A large table takes longer than a request may.
             connection.exec_driver_sql("SET statement_timeout = 0")
             connection.commit()
-        context.configure(
-            connection=connection,
-            target_metadata=target_metadata,
-            render_item=plain_types,
-            **migrate.configure_args,
-        )
-        with context.begin_transaction():
-            context.run_migrations()
+        with opening.alterable(connection):
+            context.configure(
+                connection=connection,
+                target_metadata=target_metadata,
+                render_item=plain_types,
+                **migrate.configure_args,
+            )
+            with context.begin_transaction():
+                context.run_migrations()
 
 
 try:

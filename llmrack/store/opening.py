@@ -8,11 +8,13 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from sqlalchemy import exc
+from sqlalchemy import Connection, event, exc
 from sqlalchemy.engine import make_url
 
 from ..errors import CannotStart
 
+# How long a migration waits for another program's write.
+MIGRATION_BUSY_MS = 10_000
 # SQLite's words for what is wrong, and what to do about it.
 _CURES = (
     ("readonly", "make it and its folder writable for this user"),
@@ -57,6 +59,37 @@ def explained(url: str) -> Iterator[None]:
         parsed = make_url(url)
         where = parsed.database if parsed.get_backend_name() == "sqlite" else parsed.render_as_string()
         raise _refusal(where, cause) from error
+
+
+@contextlib.contextmanager
+def alterable(connection: Connection) -> Iterator[None]:
+    """A connection on which a migration may change tables that others refer to: on SQLite it copies, drops and renames.
+
+    There each migration is one transaction, so that one that fails changes nothing, and waits for other programs that
+    write. References are not enforced meanwhile, because dropping a table would delete its rows first; they are checked
+    at the end (https://www.sqlite.org/lang_altertable.html#otheralter). Raises CannotStart for one that leads nowhere.
+    """
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    for pragma in ("foreign_keys = OFF", f"busy_timeout = {MIGRATION_BUSY_MS}"):
+        connection.exec_driver_sql(f"PRAGMA {pragma}")
+    connection.commit()
+    event.listen(connection, "begin", _begin)
+    try:
+        yield
+        if connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
+            raise CannotStart("rows of the database refer to rows that are not there. Restore it from a backup.")
+    finally:
+        connection.rollback()
+        event.remove(connection, "begin", _begin)
+        for pragma in ("foreign_keys = ON", "busy_timeout = 0"):
+            connection.exec_driver_sql(f"PRAGMA {pragma}")
+        connection.commit()
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _refusal(where: object, cause: str) -> CannotStart:

@@ -9,7 +9,8 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from flask_migrate import downgrade, upgrade
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import create_engine, inspect, text
+from sqlalchemy.exc import IntegrityError
 
 from llmrack.store import locks
 from llmrack.store.database import Store, db
@@ -96,3 +97,60 @@ def test_a_database_that_is_away_is_one_sentence_when_it_is_to_be_migrated(tmp_p
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert [line for line in done.stderr.splitlines() if "cannot be used" in line] == [done.stderr.splitlines()[-1]]
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_a_database_of_an_earlier_release_keeps_every_row_and_reference(database: str, tmp_path: Path) -> None:
+    """Usage refers to keys, whose table SQLite copies and drops to give it columns that refer to others."""
+    env = environment(tmp_path, "http://127.0.0.1:9")
+    if database == "postgresql":
+        env["LLMRACK_DATABASE_URL"] = shared_postgresql().create()
+    flask(env, "db", "upgrade", "0006")
+    engine = create_engine(env["LLMRACK_DATABASE_URL"])
+    rows = {
+        "accounts": {"id": 7, "name": "ada", "created_at": 1, "uses_credits": False},
+        "balances": {"account_id": 7, "paid_nanousd": 5, "spent_nanousd": 3, "held_nanousd": 0},
+        "keys": {
+            "id": 9,
+            "account_id": 7,
+            "name": "k",
+            "mode": "live",
+            "permissions": "all",
+            "secret_sha256": "0" * 64,
+            "prefix": "rl_live_0000",
+            "last4": "0000",
+            "created_at": 2,
+        },
+        "usage_days": {
+            "account_id": 7,
+            "mode": "live",
+            "day": "2026-11-22",
+            "key_id": 9,
+            "model_id": "phi-3-mini",
+            "requests": 1,
+            "prompt_tokens": 2,
+            "completion_tokens": 1,
+            "held_tokens": 0,
+            "cost_nanousd": 3,
+            "prepaid_nanousd": 3,
+        },
+    }
+    with engine.begin() as connection:
+        for table, row in rows.items():
+            names = ", ".join(row)
+            connection.execute(
+                text(f"INSERT INTO {table} ({names}) VALUES ({', '.join(f':{name}' for name in row)})"),
+                row,
+            )
+    flask(env, "db", "upgrade")
+    with engine.connect() as connection:
+        for table, row in rows.items():
+            found = connection.execute(text(f"SELECT {', '.join(row)} FROM {table}")).mappings().all()
+            assert [dict(one) for one in found] == [row], table
+        if database == "sqlite":
+            assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
+        if database == "sqlite":
+            connection.exec_driver_sql("PRAGMA foreign_keys = ON")
+        with pytest.raises(IntegrityError):
+            connection.execute(text("DELETE FROM keys WHERE id = 9"))
+    engine.dispose()
