@@ -6,6 +6,7 @@ from . import settings
 from .accounts import accounts
 from .billing import billing, credits_group
 from .captures import captures
+from .doctor import doctor
 from .keys import keys
 from .pool_hosts import pool_group
 from .prepare import prepare
@@ -14,5 +15,16 @@ from .usage import usage
 
 def register_commands(app: Flask) -> None:
     """Every command but `flask db`, which Flask-Migrate brings."""
-    for command in (prepare, settings.show, accounts, keys, usage, billing, credits_group, pool_group, captures):
+    for command in (
+        prepare,
+        settings.show,
+        accounts,
+        keys,
+        usage,
+        billing,
+        credits_group,
+        pool_group,
+        doctor,
+        captures,
+    ):
         app.cli.add_command(command)

@@ -19,15 +19,21 @@ def make_folder(path: Path) -> None:
     """Make the folder for its owner alone, and warn of what in it others can read. Raises CannotStart."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        files = [entry for entry in (*path.glob("*.db*"), path / "secret_key") if _is_open(entry)]
+        found = exposed(path)
     except OSError as error:
         raise CannotStart(
             f"{path} cannot be used: {error.strerror}. Set LLMRACK_INSTANCE_DIR to a folder that can."
         ) from error
-    # Behind a folder of its owner's it does not matter who may read a file.
-    if files and _is_open(path):
-        names = " ".join(str(entry) for entry in (path, *files))
+    if found:
+        names = " ".join(str(entry) for entry in found)
         log.warning("other users of this machine can read %s: chmod go-rwx %s", names, names)
+
+
+def exposed(path: Path) -> list[Path]:
+    """The folder and what in it other users of the machine can read; empty where nothing is. Raises OSError."""
+    files = [entry for entry in (*path.glob("*.db*"), path / "secret_key") if _is_open(entry)]
+    # Behind a folder of its owner's it does not matter who may read a file.
+    return [path, *files] if files and _is_open(path) else []
 
 
 def _is_open(path: Path) -> bool:

@@ -26,7 +26,8 @@ METERING = KEYS | {"llmrack.monitoring", "llmrack.metering", "llmrack.wire", "ms
 BILLING = KEYS | {"llmrack.metering", "llmrack.clients", "llmrack.billing"}
 POOL = ENGINES | STORE | {"llmrack.accounts", "llmrack.pool"}
 INFERENCE = METERING | ENGINES | {"llmrack.inference"}
-LLMRACK = TEAMS | BILLING | INFERENCE | POOL | CLIENTS | {"llmrack.docsite"}
+DIAGNOSIS = INFERENCE | {"llmrack.diagnosis", "alembic", "redis"}
+LLMRACK = TEAMS | DIAGNOSIS | BILLING | POOL | CLIENTS | {"llmrack.docsite"}
 WEB = LLMRACK | {
     "blueprints", "server", "flask", "flask_limiter", "limits", "flask_login", "flask_wtf", "werkzeug", "wtforms",
     "itsdangerous", "markupsafe", "segno", "gevent",
@@ -47,6 +48,7 @@ ROWS = (
     ("llmrack.billing", BILLING),
     ("llmrack.inference", INFERENCE),
     ("llmrack.pool", POOL),
+    ("llmrack.diagnosis", DIAGNOSIS),
     ("llmrack.docsite", WIRE | {"llmrack.monitoring", "llmrack.docsite", "markdown", "pygments"}),
     ("llmrack", CORE),
     # The master loads the worker's class before the fork, when nothing may be imported that gevent has to patch.

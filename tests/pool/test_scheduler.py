@@ -277,3 +277,25 @@ def test_a_second_host_loads_a_model_whose_requests_wait_as_long_as_a_load_but_p
     made.ask(ticket(1, 10.0))
     assert made.plan(100.0) == []
     assert [host.models[A].state for host in made.hosts.values()].count(Residency.DRAINING) == 1
+
+
+def test_a_drained_host_ends_what_it_has_and_gets_nothing_new_until_it_is_resumed() -> None:
+    made = scheduler(Host("h", 1, 1))
+    running = made.ask(ticket(1))[0]
+    made.change("h", 1, 1, is_drained=True, now=1.0)
+    waiting = ticket(2, 1.0)
+    assert made.ask(waiting) == []
+    assert not made.is_idle("h")
+    assert made.done(running, 1, 1, 2.0) == []
+    assert made.is_idle("h")
+    assert made.plan(2.0) == []
+    assert made.change("h", 1, 1, is_drained=False, now=3.0) == [waiting]
+
+
+def test_a_model_of_a_host_that_is_down_may_be_elsewhere_and_one_that_every_host_lacks_is_not() -> None:
+    made = scheduler(Host("one", 1, 1), Host("two", 1, 1), models=(A,))
+    made.host_up("two", (A, B), (), 1.0)
+    made.host_down("two")
+    assert not made.can_ever_serve(B)
+    assert made.may_be_elsewhere(B)
+    assert not made.may_be_elsewhere("model-c")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -54,37 +53,24 @@ def test_a_host_is_added_drained_and_removed_while_the_server_answers(
     pool(served, "add", "attic", second.url, "--slots", "2")
     assert second.wait_until(lambda: hosts(served) == {"ollama-1": True, "attic": True}, IN_FORCE_S)
 
-    second.always(hold="gate", hold_at=1)
+    second.always(pace_s=0.3, tokens=60)
     pool(served, "drain", "ollama-1", "--wait")
     running = served.chat("hi")
     assert second.wait_until(lambda: second.requests(path="/api/chat"), 10)
     said: list[str] = []
     waiting = threading.Thread(target=lambda: said.append(pool(served, "drain", "attic", "--wait")))
     waiting.start()
+    assert second.wait_until(lambda: "draining" in pool(served, "list"), 10)
     time.sleep(IN_FORCE_S)
     refused = post(served, "hi")
     assert (refused.status_code, refused.json()["error"]["code"]) == (502, "upstream_unreachable")
-    assert "draining" in pool(served, "list")
-    with pytest.raises(subprocess.CalledProcessError):
+    with pytest.raises(AssertionError, match="is draining, not off"):
         pool(served, "remove", "attic")
-    second.release("gate")
     assert running.answer().events()[-1] == "[DONE]"
-    waiting.join(10)
+    waiting.join(30)
     assert said == ["attic: 0 active\n"]
 
     pool(served, "remove", "attic")
     pool(served, "resume", "ollama-1")
     assert second.wait_until(lambda: hosts(served) == {"ollama-1": True}, IN_FORCE_S)
-    answer = post(served, "hi")
-    assert (answer.status_code, answer.headers["x-llmrack-host"]) == (200, "ollama-1")
-
-
-def test_a_model_that_only_a_host_that_is_down_has_is_unreachable_and_not_missing(
-    served: Rig, fake_ollama: FakeOllama, second: FakeOllama
-) -> None:
-    pool(served, "add", "cellar", "http://127.0.0.1:9")
-    assert second.wait_until(lambda: hosts(served).get("cellar") is False, IN_FORCE_S)
-    try:
-        fake_ollama.settings(installed=["nomic-embed-text:latest"])
-    finally:
-        pool(served, "remove", "cellar", "--force")
+    assert second.wait_until(lambda: post(served, "hi").headers.get("x-llmrack-host") == "ollama-1", IN_FORCE_S)
