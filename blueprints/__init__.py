@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from . import admin, ollama_api, v1, webhooks
+from . import admin, ollama_api, scim, v1, webhooks
 from .account import connections, first_operator, invites, login, providers, recovery, settings
 from .dashboard import billing, keys, overview, team, teams, usage
 from .site import demo, docs, health, home, metrics, openapi, playground
@@ -35,6 +35,7 @@ def register_blueprints(app: Flask) -> None:
     app.register_blueprint(billing.bp, url_prefix="/dashboard/billing")
     app.register_blueprint(admin.bp, url_prefix="/admin")
     webhooks.init_app(app)
+    scim.init_app(app)
     app.register_blueprint(docs.bp)
     # Last, because it checks its links against every route.
     docs.init_app(app)

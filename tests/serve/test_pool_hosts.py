@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterator
@@ -41,13 +42,19 @@ def pool(rig: Rig, *arguments: str) -> str:
     return flask(rig.server.settings, "pool", *arguments)
 
 
+@pytest.fixture
+def open_streams() -> Iterator[contextlib.ExitStack]:
+    with contextlib.ExitStack() as stack:
+        yield stack
+
+
 def hosts(rig: Rig) -> dict[str, bool]:
     queue = requests.get(f"{rig.server.url}/status.json", timeout=5).json()["queue"]
     return {host["name"]: host["is_up"] for host in queue["hosts"]}
 
 
 def test_a_host_is_added_drained_and_removed_while_the_server_answers(
-    served: Rig, fake_ollama: FakeOllama, second: FakeOllama
+    served: Rig, second: FakeOllama, open_streams: contextlib.ExitStack
 ) -> None:
     assert post(served, "hi").headers["x-llmrack-host"] == "ollama-1"
     pool(served, "add", "attic", second.url, "--slots", "2")
@@ -55,7 +62,7 @@ def test_a_host_is_added_drained_and_removed_while_the_server_answers(
 
     second.always(pace_s=0.3, tokens=60)
     pool(served, "drain", "ollama-1", "--wait")
-    running = served.chat("hi")
+    running = open_streams.enter_context(served.chat("hi"))
     assert second.wait_until(lambda: second.requests(path="/api/chat"), 10)
     said: list[str] = []
     waiting = threading.Thread(target=lambda: said.append(pool(served, "drain", "attic", "--wait")))
