@@ -72,7 +72,7 @@ ENDINGS: dict[str, tuple[str, Any]] = {
 @pytest.mark.parametrize("name", ENDINGS)
 def test_keys_are_refused_within_half_a_second_of(name: str, server: Running) -> None:
     method, body = ENDINGS[name]
-    email = f"{name.replace(' ', '-')}@example.com"
+    email = f"{name.replace(' ', '-')}@example.com".lower()
     if method == "PUT":
         body = body | {"userName": email}
     user = create(server, email)
