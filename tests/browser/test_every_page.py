@@ -27,7 +27,7 @@ AXE = {"runOnly": {"type": "tag", "values": TAGS}, "rules": {"target-size": {"en
 EMAIL = "pages@example.com"
 RECEIPT = "req_" + "0" * 32
 PUBLIC = ("/login", "/signup", "/signup/sent", "/reset", "/reset/sent", "/reset/new?token=x", "/verify?token=x",
-          "/confirm-email?token=x", "/no/such/page")  # fmt: skip
+          "/confirm-email?token=x", "/first-operator?token=x", "/invites/x", "/no/such/page")  # fmt: skip
 PRIVATE = ("/dashboard", "/dashboard/keys", "/dashboard/keys/{key}", "/dashboard/keys/{key}/revoke",
            "/dashboard/keys/{key}/rotate", "/dashboard/usage", "/dashboard/usage?range=24h&measure=cost&group=key",
            "/dashboard/usage?range=custom&measure=requests", "/dashboard/usage/requests",
