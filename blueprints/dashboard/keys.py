@@ -184,7 +184,7 @@ def _list(form: KeyForm, issued: Issued | None = None, replaced: KeyFacts | None
     example = first_request(site_url(), issued, context.catalog) if issued else ""
     return render_template(
         "keys/index.html",
-        keys=[key for key in found if rights.may("all_keys") or key.member_id == viewer().person_id],
+        keys=rights.own(found),
         form=form,
         issued=issued,
         replaced=replaced,

@@ -48,8 +48,9 @@ def overview() -> Any:
         tokens=sum(row.prompt_tokens + row.completion_tokens for row in month),
         requests=sum(row.requests for row in month),
         resets_in=formatting.duration(limits.seconds_to_midnight(now)),
-        keys=[key for key in keys.of_account(context.store, who.account_id, now) if key.state(now) == "active"],
-        may_pay=rights.may("billing"),
+        keys=[
+            key for key in rights.own(keys.of_account(context.store, who.account_id, now)) if key.state(now) == "active"
+        ],
         has_used=reports.has_any(context.store, who.account_id),
         base_url=site_url(),
         models=list(context.catalog),

@@ -10,6 +10,7 @@ from flask import Flask, flash, redirect, request, url_for
 from flask_login import login_required
 from werkzeug.exceptions import Forbidden
 
+from llmrack.keys.keys import KeyFacts
 from llmrack.teams.roles import ROLES
 
 from ..account.web_session import viewer
@@ -51,6 +52,11 @@ def required(view: Callable[P, Any]) -> Callable[P, Any]:
         return view(*args, **kwargs) if refusal is None else refusal
 
     return checked
+
+
+def own(found: list[KeyFacts]) -> list[KeyFacts]:
+    """Those of an account's keys that the person may see in a list: every one, or in a team those they made."""
+    return [key for key in found if may("all_keys") or key.member_id == viewer().person_id]
 
 
 @login_required
