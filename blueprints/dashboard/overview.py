@@ -36,6 +36,7 @@ def overview() -> Any:
     _, per_minute, left, _ = request_windows(caller)[0]
     today = now.date()
     month = usage.by_day(context.store, who.account_id, "live", today.replace(day=1).isoformat(), today.isoformat())
+    mine = keys.of_account(context.store, who.account_id, now)
     return render_template(
         "dashboard/overview.html",
         plan=plan,
@@ -48,9 +49,7 @@ def overview() -> Any:
         tokens=sum(row.prompt_tokens + row.completion_tokens for row in month),
         requests=sum(row.requests for row in month),
         resets_in=formatting.duration(limits.seconds_to_midnight(now)),
-        keys=[
-            key for key in rights.own(keys.of_account(context.store, who.account_id, now)) if key.state(now) == "active"
-        ],
+        keys=[key for key in rights.own(mine) if key.state(now) == "active"],
         has_used=reports.has_any(context.store, who.account_id),
         base_url=site_url(),
         models=list(context.catalog),

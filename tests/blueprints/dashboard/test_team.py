@@ -123,7 +123,10 @@ def test_a_member_sees_and_changes_own_keys_only(app: Flask, member: Visitor, an
     member.key(name="of-the-owner")
     visitor = joined(app, another, "Keys", roles.MEMBER, 1)
     visitor.key(name="of-the-member")
-    assert "of-the-owner" not in visitor.get("/dashboard/keys").text
+    for page in ("/dashboard/keys", "/dashboard"):
+        shown = visitor.get(page).text
+        assert "of-the-owner" not in shown
+        assert "of-the-member" in shown
     listed = member.get("/dashboard/keys").text
     assert "of-the-owner" in listed
     assert "of-the-member" in listed
