@@ -78,9 +78,9 @@ def test_the_pages_of_a_team_are_closed_to_everybody_else(
     app: Flask, member: Visitor, another: Callable[[], Visitor]
 ) -> None:
     made_team(member, "Closed")
-    make_person(app, "stranger@example.com")
+    make_person(app, "outsider@example.com")
     stranger = another()
-    stranger.sign_in("stranger@example.com")
+    stranger.sign_in("outsider@example.com")
     shown = stranger.post("/dashboard/teams/show", {"team": str(team_id(app, "Closed"))}, page="/dashboard/teams")
     assert shown.status_code == 404
     assert stranger.get("/dashboard/team").status_code == 303
