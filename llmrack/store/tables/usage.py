@@ -167,7 +167,7 @@ class UsageDay(Base):
 class Refusal(Base):
     """A request with a known key that was refused, listed. `endpoint` is a method and a path; no content is kept.
 
-    See `services.refusals`, which bounds how many rows a key has.
+    See `metering.refusals`, which bounds how many rows a key has.
     """
 
     __tablename__ = "refusals"
