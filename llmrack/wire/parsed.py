@@ -106,7 +106,8 @@ class ParsedRequest(Protocol):
     `prompt_param` is the field that holds the prompt, `prompt_tokens` estimates all prompts, each of `prompt_sizes` is
     one; `output_tokens` are wanted at most; `ignored` names what had no effect, `replaced` where characters
     were replaced, see `json_body`.
-    `schemas` and `must_call` are for engines that can hold more of a schema than a body says; see `engines.base.EngineRequest`.
+    `schemas` and `must_call` are for engines that can hold more of a schema than a body says; see
+    `engines.base.EngineRequest`.
     """
 
     endpoint: str
