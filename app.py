@@ -121,12 +121,7 @@ def _engines(values: Settings, models: Catalog, store: Store) -> Engines:
 
 def _live_engine(values: Settings, models: Catalog, store: Store) -> Engine:
     """The Ollama itself, or the pool in front of one or several once it is known how much each does at a time."""
-    connect = partial(
-        Ollama,
-        connect_timeout_s=values.ollama_connect_timeout_s,
-        silence_timeout_s=values.ollama_silence_timeout_s,
-        queue_timeout_s=values.ollama_queue_timeout_s,
-    )
+    connect = partial(Ollama.of, settings=values)
     urls = separated(values.ollama_url)
     if not values.ollama_parallel:
         return connect(urls[0])

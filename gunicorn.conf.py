@@ -69,17 +69,19 @@ def on_starting(server):
     without secrets."""
     server.__class__ = Arbiter
     # Before any fork, so that all workers share it; a reload has twice as many for a while.
-    server.arena = Arena(2 * _settings.workers + 32)
+    server.arena = Arena(2 * _settings.workers + 32) if _settings.metrics else None
     for handler in server.log.error_log.handlers:
         handler.setFormatter(JsonFormatter())
 
 
 def pre_fork(server, worker):
-    worker.arena, worker.area = server.arena, server.arena.take()
+    if server.arena is not None:
+        worker.arena, worker.area = server.arena, server.arena.take()
 
 
 def child_exit(server, worker):
-    server.arena.retire(worker.area)
+    if server.arena is not None:
+        server.arena.retire(worker.area)
 
 
 def post_worker_init(worker):
@@ -90,7 +92,7 @@ def post_worker_init(worker):
 
     watch.follow_worker(lambda: not worker.alive, _settings.graceful_timeout_s)
     context = worker.wsgi.extensions["llmrack"]
-    if context.figures is not None and worker.area:
+    if context.figures is not None and getattr(worker, "area", 0):
         context.figures.share(worker.arena, worker.area)
     context.store.share_commits()
     context.engines.live_features.features()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -11,13 +10,13 @@ from flask import Blueprint, Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException
 
 from llmrack import deployment
-from llmrack.accounts import directory, people, tokens
+from llmrack.accounts import directory, people
 from llmrack.accounts.directory import DirectoryUser, NoSuchUser, UserExists
 from llmrack.errors import ApiError
 from llmrack.wire import scim
 
 from .extensions import context
-from .web import csrf
+from .web import csrf, program_access
 from .web.params import LARGEST_ROW_ID
 
 PREFIX = "/scim/v2"
@@ -27,13 +26,12 @@ def init_app(app: Flask) -> None:
     token: str = app.extensions["llmrack"].settings.scim_token
     if not token:
         return
-    digest, bp = tokens.digest(token), Blueprint("scim", __name__)
+    bp = Blueprint("scim", __name__)
     bp.after_request(csrf.forbid_copies)
 
     @bp.before_request
     def authenticate() -> Any:
-        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not hmac.compare_digest(tokens.digest(given.strip()), digest):
+        if not program_access.has_bearer(token):
             refusal = scim.error(401, "The bearer token is not LLMRACK_SCIM_TOKEN.")
             return _answer(refusal, 401, **{"WWW-Authenticate": "Bearer"})
         return None

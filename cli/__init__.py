@@ -8,7 +8,7 @@ from .billing import billing, credits_group
 from .captures import captures
 from .doctor import doctor
 from .keys import keys
-from .pool_hosts import pool_group
+from .pool_hosts import pool
 from .prepare import prepare
 from .usage import usage
 
@@ -23,7 +23,7 @@ def register_commands(app: Flask) -> None:
         usage,
         billing,
         credits_group,
-        pool_group,
+        pool,
         doctor,
         captures,
     ):

@@ -13,26 +13,27 @@ from flask import current_app
 from llmrack.errors import Unavailable
 from llmrack.inference.context import AppContext
 from llmrack.pool.hosts import OFF, BadHost, HostRow, Hosts
-from llmrack.setting_values import separated
+from llmrack.pool.pool import Pool
 
 from .actor import actor
 from .pool import pool
 
-# With `simulate` of the other file.
-pool_group = pool
+# The group with `simulate` of the other file and all of these.
+__all__ = ["pool"]
+
 POLL_S = 0.25
 LIMIT = click.IntRange(1, 1024)
 
 
 def _hosts() -> Hosts:
     context: AppContext = current_app.extensions["llmrack"]
-    values = context.settings
-    if not values.ollama_parallel:
+    live = context.engines.live
+    if not isinstance(live, Pool):
         raise click.ClickException(
             "LLMRACK_OLLAMA_PARALLEL is not set, so every request goes on to LLMRACK_OLLAMA_URL at once. Set it to what"
             " OLLAMA_NUM_PARALLEL is there, and restart the server."
         )
-    return Hosts(context.store, separated(values.ollama_url), values.ollama_parallel, values.ollama_max_loaded)
+    return live.hosts
 
 
 @contextmanager
@@ -43,7 +44,7 @@ def _explained() -> Iterator[None]:
         raise click.ClickException(str(exc)) from exc
 
 
-@pool_group.command("add")
+@pool.command("add")
 @click.argument("name")
 @click.argument("url")
 @click.option("--slots", type=LIMIT, help="Requests at a time for one model; as LLMRACK_OLLAMA_PARALLEL if left out.")
@@ -57,7 +58,7 @@ def add(name: str, url: str, slots: int | None, max_loaded: int | None) -> None:
     click.echo(f"Added {name}: slots {row.slots}, models in memory {row.max_loaded}.")
 
 
-@pool_group.command("set")
+@pool.command("set")
 @click.argument("name")
 @click.option("--slots", type=LIMIT, help="Requests at a time for one model.")
 @click.option("--max-loaded", type=LIMIT, help="Models in memory.")
@@ -70,7 +71,7 @@ def change(name: str, slots: int | None, max_loaded: int | None) -> None:
     click.echo(f"{name}: slots {row.slots}, models in memory {row.max_loaded}.")
 
 
-@pool_group.command("list")
+@pool.command("list")
 def show() -> None:
     """Every host with its state, its limits and where its address is written."""
     with _explained():
@@ -83,7 +84,7 @@ def show() -> None:
         )
 
 
-@pool_group.command("drain")
+@pool.command("drain")
 @click.argument("name")
 @click.option("--wait", is_flag=True, help="Return when the host has answered everything it had.")
 @click.option("--timeout-s", type=click.IntRange(1, 86_400), default=600, show_default=True, help="Wait no longer.")
@@ -101,7 +102,7 @@ def drain(name: str, wait: bool, timeout_s: int) -> None:
     click.echo(f"{name}: 0 active" if wait else f"{name} gets no new requests.")
 
 
-@pool_group.command("resume")
+@pool.command("resume")
 @click.argument("name")
 def resume(name: str) -> None:
     """Give a drained host requests again."""
@@ -110,7 +111,7 @@ def resume(name: str) -> None:
     click.echo(f"{name} gets requests again.")
 
 
-@pool_group.command("remove")
+@pool.command("remove")
 @click.argument("name")
 @click.option("--force", is_flag=True, help="Although it is not drained, for instance while no server is running.")
 def remove(name: str, force: bool) -> None:

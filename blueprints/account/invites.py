@@ -26,7 +26,9 @@ def show(token: str) -> Any:
         # A person who signs in, or signs up, on the way comes back here.
         session["invite"] = token
     who = web_session.known_viewer()
-    page = render_template("account/invite.html", invite=found, token=token, who=who, roles=ROLES)
+    page = render_template(
+        "account/invite.html", invite=found, token=token, who=who, roles=ROLES, invite_days=invites.LIVES.days
+    )
     return page, 200 if found else 404
 
 

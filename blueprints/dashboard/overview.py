@@ -10,15 +10,14 @@ from werkzeug.exceptions import NotFound
 
 from llmrack import outbox as outboxes
 from llmrack import permissions
-from llmrack.deployment import LOOPBACK
-from llmrack.keys import keys, networks
+from llmrack.keys import keys
 from llmrack.keys.authentication import Caller
 from llmrack.metering import limits, reports, usage
 
 from ..account.web_session import viewer
 from ..extensions import context, mailer
 from ..v1.rate_limits import request_windows
-from ..web import csrf, formatting
+from ..web import csrf, formatting, program_access
 from ..web.mail import site_url
 from . import rights
 
@@ -71,6 +70,4 @@ def outbox() -> Any:
 
 def _is_on_this_machine() -> bool:
     """Whether the browser runs here. The outbox opens every account, and a server may be reachable by oversight."""
-    is_forwarded = outboxes.is_forwarded(name for name, _ in request.headers)
-    is_near = networks.holds(LOOPBACK, request.remote_addr)
-    return is_near and not is_forwarded and outboxes.is_own_host(request.host, context.settings)
+    return program_access.is_from_this_machine() and outboxes.is_own_host(request.host, context.settings)

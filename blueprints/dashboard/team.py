@@ -56,6 +56,7 @@ def _page(form: InviteForm, status: int = 200, link: str | None = None) -> Any:
         link=link,
         me=viewer().person_id,
         has_mail=mailer.is_configured,
+        invite_days=invites.LIVES.days,
     ), status
 
 
@@ -75,7 +76,15 @@ def invite() -> Any:
         return _page(form, 400)
     path = url_for("invites.show", token=token)
     if email and mailer.is_configured:
-        mail.send("invite", email, path=path, team=who.team, role=form.role.data, by=who.name or who.email)
+        mail.send(
+            "invite",
+            email,
+            path=path,
+            team=who.team,
+            role=form.role.data,
+            by=who.name or who.email,
+            days=invites.LIVES.days,
+        )
     empty = InviteForm(formdata=None)
     empty.offer(_role())
     # The one answer that holds the link: like a key's secret it is kept as a hash only.

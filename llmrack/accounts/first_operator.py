@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, exc, insert, select, update
+from sqlalchemy import Connection, exc, select, update
 
 from ..store import locks
 from ..store.database import Store
 from ..store.tables.accounts import Login
 from ..store.tables.usage import Account
-from . import accounts, audit, links, passwords
+from . import accounts, audit, links, passwords, people
 
 
 class AddressTaken(ValueError):
@@ -56,14 +56,7 @@ def become(store: Store, token: str, email: str, password: str, now: datetime) -
             if found is None or _has_login(connection, found.account_id):
                 return None
             connection.execute(update(Account).where(Account.id == found.account_id).values(email=email))
-            login = {
-                "account_id": found.account_id,
-                "password_hash": hashed,
-                "password_changed_at": now,
-                "verified_at": now,
-                "is_operator": True,
-            }
-            connection.execute(insert(Login).values(login))
+            people.add_login(connection, found.account_id, hashed, now, is_verified=True, is_operator=True)
             act = audit.Act(audit.OWNER, "account.operator", found.account_id, "by the link of a start")
             audit.record(connection, act, now)
     except exc.IntegrityError as error:

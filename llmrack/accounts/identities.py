@@ -144,10 +144,10 @@ def _set_role(connection: Connection, row: SignInProvider, arrival: Arrival, acc
     if not row.operators_group or arrival.groups is None:
         return
     is_operator = row.operators_group in arrival.groups
-    other = (Login.account_id == account_id, Login.is_operator.is_(not is_operator))
-    if connection.execute(update(Login).where(*other).values(is_operator=is_operator)).rowcount:
-        action = "account.operator" if is_operator else "account.operator.remove"
-        audit.record(connection, audit.Act(_actor(row), action, account_id, f"group {row.operators_group}"), now)
+    was = connection.execute(select(Login.is_operator).where(Login.account_id == account_id)).scalar()
+    if was is not None and was != is_operator:
+        detail = f"group {row.operators_group}"
+        people.write_operator(connection, account_id, is_operator, now, actor=_actor(row), detail=detail)
 
 
 def _actor(row: SignInProvider) -> str:

@@ -132,6 +132,22 @@ def make(
     account = {"name": email, "email": email, "created_at": now}
     account_id = connection.execute(insert(Account).values(account).returning(Account.id)).scalar_one()
     connection.execute(insert(Balance).values(account_id=account_id))
+    add_login(connection, account_id, password_hash, now, is_verified=is_verified, is_operator=is_operator)
+    what = ", ".join(word for word, holds in (("confirmed", is_verified), ("operator", is_operator)) if holds)
+    audit.record(connection, audit.Act(actor, "account.create", account_id, what), now)
+    return int(account_id)
+
+
+def add_login(
+    connection: Connection,
+    account_id: int,
+    password_hash: str,
+    now: datetime,
+    *,
+    is_verified: bool,
+    is_operator: bool,
+) -> None:
+    """Let a person sign in to an account that had none."""
     login = {
         "account_id": account_id,
         "password_hash": password_hash,
@@ -140,9 +156,6 @@ def make(
         "is_operator": is_operator,
     }
     connection.execute(insert(Login).values(login))
-    what = ", ".join(word for word, holds in (("confirmed", is_verified), ("operator", is_operator)) if holds)
-    audit.record(connection, audit.Act(actor, "account.create", account_id, what), now)
-    return int(account_id)
 
 
 def authenticate(store: Store, email: str, password: str) -> Person | None:
@@ -263,10 +276,16 @@ def set_budget_mail(store: Store, account_id: int, wants: bool) -> None:
 def set_operator(store: Store, account_id: int, is_operator: bool, now: datetime, *, actor: str) -> None:
     """Let a person see and change every account, or not any more."""
     with store.write() as connection:
-        same = Login.account_id == account_id
-        connection.execute(update(Login).where(same).values(is_operator=is_operator))
-        action = "account.operator" if is_operator else "account.operator.remove"
-        audit.record(connection, audit.Act(actor, action, account_id, ""), now)
+        write_operator(connection, account_id, is_operator, now, actor=actor)
+
+
+def write_operator(
+    connection: Connection, account_id: int, is_operator: bool, now: datetime, *, actor: str, detail: str = ""
+) -> None:
+    """`set_operator`, in the transaction of what led to it."""
+    connection.execute(update(Login).where(Login.account_id == account_id).values(is_operator=is_operator))
+    action = "account.operator" if is_operator else "account.operator.remove"
+    audit.record(connection, audit.Act(actor, action, account_id, detail), now)
 
 
 def erase(connection: Connection, account_id: int, now: datetime) -> None:

@@ -16,14 +16,8 @@ START_IT = "Start Ollama, or correct LLMRACK_OLLAMA_URL."
 def _ollamas(site: Installation) -> dict[str, Ollama]:
     """By the labels that other pages show: addresses are the operator's business."""
     settings = site.context.settings
-    return {
-        f"ollama-{number}": Ollama(
-            url,
-            connect_timeout_s=settings.ollama_connect_timeout_s,
-            silence_timeout_s=settings.ollama_silence_timeout_s,
-        )
-        for number, url in enumerate(separated(settings.ollama_url), 1)
-    }
+    urls = separated(settings.ollama_url)
+    return {f"ollama-{number}": Ollama.of(url, settings) for number, url in enumerate(urls, 1)}
 
 
 def version(site: Installation) -> Finding:

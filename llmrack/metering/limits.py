@@ -24,16 +24,22 @@ ANSWER_STEP_TOKENS = 512
 # A request holds its whole answer at once when so many others of its account could do the same.
 PEERS = 64
 NO_RETRY = (("x-should-retry", "false"),)
-# Whose limit a refusal names.
-WHOSE = {"account": "the account's", "member": "your own", "project": "this project's", "key": "this key's"}
-DAILY_BUDGETS = {
-    "account": "The daily budget",
-    "member": "Your own daily budget in this team",
-    "project": "This project's daily budget",
-    "key": "This key's own daily budget",
+
+
+class Scope(Struct, frozen=True):
+    """Whom a limit is of, as refusals say it: whose, its budget of a day, and the page of the dashboard to raise it."""
+
+    whose: str
+    daily_budget: str
+    page: str
+
+
+SCOPES = {
+    "account": Scope("the account's", "The daily budget", "Billing"),
+    "member": Scope("your own", "Your own daily budget in this team", "Team"),
+    "project": Scope("this project's", "This project's daily budget", "Team"),
+    "key": Scope("this key's", "This key's own daily budget", "API keys"),
 }
-# Where each can be raised.
-WHERE = {"account": "Billing", "member": "Team", "project": "Team", "key": "API keys"}
 
 
 class RequestedTokens(Struct, frozen=True):
@@ -135,7 +141,7 @@ class _Window(Struct, frozen=True):
 
     @property
     def noun(self) -> str:
-        return DAILY_BUDGETS[self.scope]
+        return SCOPES[self.scope].daily_budget
 
     @property
     def left(self) -> int:
@@ -263,8 +269,8 @@ def _check_concurrency(caller: Caller, standing: CurrentUsage) -> None:
     for cap, used in standing.of_caps(caller):
         if caller.is_live and cap.concurrent_requests is not None and used.open_requests >= cap.concurrent_requests:
             raise RateLimited(
-                f"{cap.concurrent_requests} requests are being answered at the same time, which is {WHOSE[cap.scope]} "
-                "limit in this team. Retry when one of them is done.",
+                f"{cap.concurrent_requests} requests are being answered at the same time, which is "
+                f"{SCOPES[cap.scope].whose} limit in this team. Retry when one of them is done.",
                 code="concurrent_requests",
                 retry_after_s=BUSY_RETRY_S,
             )
@@ -295,7 +301,7 @@ def _held(window: _Window, standing: CurrentUsage) -> str:
     who = f"{standing.open_requests} requests" if standing.open_requests > 1 else "a request"
     verb = "are" if standing.open_requests > 1 else "is"
     if window.scope != "account":
-        who, verb = f"{WHOSE[window.scope]} requests", "are"
+        who, verb = f"{SCOPES[window.scope].whose} requests", "are"
     return (
         f"{window.counted:,} are used and {window.held:,} are held by {who} that {verb} still being answered. "
         f"What is not used of them comes back: retry when one is done."
@@ -343,7 +349,7 @@ def _day_refusal(window: _Window, need: RequestedTokens, standing: CurrentUsage,
     rest = f"has {left:,} left, and this request needs {need.least_tokens:,} at least" if left else "is used up"
     return RateLimited(
         f"{window.noun} of {window.limit:,} tokens {rest}. It starts again at 00:00 UTC, "
-        f"in {wait_s // 3600} h {wait_s % 3600 // 60} min. {more}: Dashboard → {WHERE[window.scope]}.",
+        f"in {wait_s // 3600} h {wait_s % 3600 // 60} min. {more}: Dashboard → {SCOPES[window.scope].page}.",
         code=window.code,
         retry_after_s=wait_s,
         headers=NO_RETRY,
@@ -369,8 +375,9 @@ def _credits_left(caller: Caller, need: RequestedTokens, standing: CurrentUsage)
             continue
         if cap - used < least:
             raise InsufficientCredits(
-                f"This request costs more than is left of {WHOSE[scope]} limit of ${money.usd_text(cap)} a month. "
-                f"It starts again on the first, 00:00 UTC; raise it before then: Dashboard → {WHERE[scope]}.",
+                f"This request costs more than is left of {SCOPES[scope].whose} limit of "
+                f"${money.usd_text(cap)} a month. It starts again on the first, 00:00 UTC; raise it before then: "
+                f"Dashboard → {SCOPES[scope].page}.",
                 code="monthly_limit",
                 headers=NO_RETRY,
             )

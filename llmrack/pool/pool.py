@@ -56,6 +56,7 @@ class Pool:
     """
 
     def __init__(self, hosts: Hosts, connect: Callable[[str], Ollama], catalog: Catalog, rules: Rules) -> None:
+        self.hosts = hosts
         self._connect = connect
         # One that was removed stays until its name comes back, for the requests that it still has.
         self._ollamas: dict[str, Ollama] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import ColumnElement, delete, func, insert, select
 
 from ..accounts import audit, tokens
 from ..store import locks
@@ -70,7 +70,7 @@ def of_team(store: Store, team_id: int, now: datetime) -> list[InviteFacts]:
     return _select(store, Invite.team_id == team_id, now)[::-1]
 
 
-def _select(store: Store, condition: object, now: datetime) -> list[InviteFacts]:
+def _select(store: Store, condition: ColumnElement[bool], now: datetime) -> list[InviteFacts]:
     statement = (
         select(
             Invite.id,
@@ -82,7 +82,7 @@ def _select(store: Store, condition: object, now: datetime) -> list[InviteFacts]
             Invite.expires_at,
         )
         .join(Account, Account.id == Invite.team_id)
-        .where(condition, Invite.expires_at > now, Account.disabled_at.is_(None))  # type: ignore[arg-type]
+        .where(condition, Invite.expires_at > now, Account.disabled_at.is_(None))
         .order_by(Invite.id)
     )
     with store.read() as connection:

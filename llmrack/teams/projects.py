@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import exc, func, insert, select, update
+from sqlalchemy import ColumnElement, exc, func, insert, select, update
 
 from ..accounts import audit
 from ..store import locks
@@ -91,10 +91,14 @@ def _update(
 
 def of_team(store: Store, team_id: int) -> list[ProjectFacts]:
     """The projects of a team by name, archived ones last."""
+    return _select(store, Project.team_id == team_id)
+
+
+def _select(store: Store, condition: ColumnElement[bool]) -> list[ProjectFacts]:
     keys = select(func.count()).where(Key.project_id == Project.id, Key.revoked_at.is_(None)).correlate(Project)
     statement = (
         select(Project.__table__, keys.scalar_subquery().label("keys"))
-        .where(Project.team_id == team_id)
+        .where(condition)
         .order_by(Project.archived_at.is_not(None), func.lower(Project.name))
     )
     with store.read() as connection:
@@ -115,10 +119,10 @@ def of_team(store: Store, team_id: int) -> list[ProjectFacts]:
 
 def get(store: Store, team_id: int, project_id: int) -> ProjectFacts:
     """Raises NoSuchTeam."""
-    for project in of_team(store, team_id):
-        if project.id == project_id:
-            return project
-    raise NoSuchTeam(f"Team {team_id} has no project {project_id}.")
+    found = _select(store, (Project.team_id == team_id) & (Project.id == project_id))
+    if not found:
+        raise NoSuchTeam(f"Team {team_id} has no project {project_id}.")
+    return found[0]
 
 
 def _joined(models: tuple[str, ...] | None) -> str | None:

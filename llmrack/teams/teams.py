@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, exc, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, delete, exc, func, insert, literal, select, update
 
 from ..accounts import audit
 from ..store import locks
@@ -69,8 +69,7 @@ class MemberFacts:
 
 def create(store: Store, name: str, owner_id: int, now: datetime, *, actor: str) -> int:
     """A new team's id. It has the default plan. Raises Refused for a name that is taken or looks like an address."""
-    if "@" in name:
-        raise Refused("A team's name has no @, so that nobody takes it for a person.")
+    _check_name(name)
     try:
         with store.write() as connection:
             locks.hold(connection, f"teams:{owner_id}")
@@ -86,6 +85,11 @@ def create(store: Store, name: str, owner_id: int, now: datetime, *, actor: str)
     except exc.IntegrityError as error:
         raise Refused("This name is taken.") from error
     return team_id
+
+
+def _check_name(name: str) -> None:
+    if "@" in name:
+        raise Refused("A team's name has no @: it would be taken for a person's address.")
 
 
 def add(connection: Connection, team_id: int, person_id: int, role: str, now: datetime) -> None:
@@ -127,8 +131,12 @@ def of_person(store: Store, person_id: int) -> list[Membership]:
 
 def members(store: Store, team_id: int, now: datetime) -> list[MemberFacts]:
     """The members of a team, who joined first first."""
+    return _members(store, Member.team_id == team_id, now)
+
+
+def _members(store: Store, condition: ColumnElement[bool], now: datetime) -> list[MemberFacts]:
     works = Key.revoked_at.is_(None) & (Key.expires_at.is_(None) | (Key.expires_at > now))
-    keys = select(func.count()).where(Key.account_id == team_id, Key.member_id == Member.person_id, works)
+    keys = select(func.count()).where(Key.account_id == Member.team_id, Key.member_id == Member.person_id, works)
     statement = (
         select(
             Member.__table__,
@@ -140,7 +148,7 @@ def members(store: Store, team_id: int, now: datetime) -> list[MemberFacts]:
         )
         .join(Account, Account.id == Member.person_id)
         .outerjoin(Login, Login.account_id == Member.person_id)
-        .where(Member.team_id == team_id)
+        .where(condition)
         .order_by(Member.joined_at, Member.person_id)
     )
     with store.read() as connection:
@@ -163,10 +171,10 @@ def members(store: Store, team_id: int, now: datetime) -> list[MemberFacts]:
 
 def member(store: Store, team_id: int, person_id: int, now: datetime) -> MemberFacts:
     """Raises NoSuchTeam for a person who is no member."""
-    for found in members(store, team_id, now):
-        if found.person_id == person_id:
-            return found
-    raise NoSuchTeam(f"{person_id} is no member of team {team_id}.")
+    found = _members(store, (Member.team_id == team_id) & (Member.person_id == person_id), now)
+    if not found:
+        raise NoSuchTeam(f"{person_id} is no member of team {team_id}.")
+    return found[0]
 
 
 def set_role(store: Store, team_id: int, person_id: int, role: str, now: datetime, *, actor: str, giver: str) -> None:
@@ -222,8 +230,7 @@ def change(
     requires_second_factor: bool,
 ) -> None:
     """Another name, other models, another demand on its members. Raises Refused for a name that is taken."""
-    if "@" in name:
-        raise Refused("A team's name has no @, so that nobody takes it for a person.")
+    _check_name(name)
     values = {"models": None if models is None else ",".join(models), "requires_second_factor": requires_second_factor}
     try:
         with store.write() as connection:

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
+import itertools
 import json
+import re
 import secrets
 import threading
 import time
@@ -17,6 +20,11 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from joserfc import jwk, jws, jwt
+from sqlalchemy import select
+from werkzeug.test import TestResponse
+
+from llmrack.inference.context import AppContext
+from llmrack.store.tables.accounts import Identity
 
 CLIENT_ID, CLIENT_SECRET = "llmrack", "a secret of the client"
 
@@ -159,3 +167,25 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Tests read `requests` instead."""
+
+
+# Subjects that no other test has.
+subjects = itertools.count(1)
+
+
+def back(oidc: FakeOidc, page: TestResponse) -> str:
+    url = page.headers["Refresh"].partition("url=")[2]
+    assert html.escape(url) in page.text
+    parts = urlsplit(oidc.authorize(url))
+    return f"{parts.path}?{parts.query}"
+
+
+def failure(page: TestResponse) -> str:
+    found = re.search(r'<div class="alert bad"[^>]*><p>(.*?)</p>', page.text)
+    assert found is not None, page.text
+    return html.unescape(found[1])
+
+
+def identities_of(context: AppContext, account_id: int) -> int:
+    with context.store.read() as connection:
+        return len(connection.execute(select(Identity.id).where(Identity.account_id == account_id)).all())

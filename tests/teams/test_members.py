@@ -14,13 +14,8 @@ from llmrack.teams.caps import Caps
 from llmrack.teams.teams import Refused
 from tests.support import made
 from tests.support.stores import Desk
+from tests.support.team import ACTOR, Team
 from tests.support.together import together
-from tests.teams.test_budgets import ACTOR, Team
-
-
-@pytest.fixture
-def team(desk: Desk) -> Team:
-    return Team(desk)
 
 
 def role_of(store: Store, team: Team, person_id: int) -> str | None:

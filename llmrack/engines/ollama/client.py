@@ -11,6 +11,7 @@ import msgspec
 import requests
 
 from ...errors import UpstreamError
+from ...settings import Settings
 from ...wire import errors as wire_errors
 from ...wire.ollama import EmbedReply, Reply
 from ..base import ClientGone, EngineRequest, Installed, Loaded
@@ -47,6 +48,16 @@ class Ollama:
         self._silence_timeout_s = silence_timeout_s
         self._queue_timeout_s = queue_timeout_s
         self._heard_at = 0.0
+
+    @classmethod
+    def of(cls, url: str, settings: Settings) -> Ollama:
+        """The Ollama at this address, with the bounds that the settings say."""
+        return cls(
+            url,
+            connect_timeout_s=settings.ollama_connect_timeout_s,
+            silence_timeout_s=settings.ollama_silence_timeout_s,
+            queue_timeout_s=settings.ollama_queue_timeout_s,
+        )
 
     def close(self) -> None:
         """End the idle connections."""
