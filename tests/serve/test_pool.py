@@ -28,6 +28,8 @@ def second() -> Iterator[FakeOllama]:
 
 @pytest.fixture(scope="module")
 def pooled(tmp_path_factory: pytest.TempPathFactory, fake_ollama: FakeOllama, second: FakeOllama) -> Iterator[Rig]:
+    # The pool looks at its hosts from the start: what an earlier test left in memory would decide where it loads.
+    fake_ollama.reset()
     urls = f"{fake_ollama.url},{second.url}"
     folder = tmp_path_factory.mktemp("pool")
     (folder / "instance").mkdir()
